@@ -107,22 +107,32 @@ impl fmt::Display for Outcome {
                 )
             }
             Self::WatchRestored => write!(f, "file watching works again"),
-            Self::CertificateReloaded { plane, expires_at } => {
-                let expires = timestamp::text(*expires_at);
-                write!(f, "the {plane} plane has a new certificate, which expires at {expires}")
-            }
-            Self::CertificateRefused { plane, message, hint } => {
-                write!(
-                    f,
-                    "the {plane} plane keeps its certificate, because the new one is refused: {message} ({hint})"
-                )
-            }
-            Self::CertificateExpiring { plane, file, expires_at } => {
-                let at = timestamp::text(*expires_at);
-                let expires = if *expires_at <= SystemTime::now() { "expired" } else { "expires" };
-                write!(f, "the certificate of the {plane} plane {expires} at {at}: replace {file}")
-            }
+            Self::CertificateReloaded { .. }
+            | Self::CertificateRefused { .. }
+            | Self::CertificateExpiring { .. } => certificate(self, f),
         }
+    }
+}
+
+/// The sentence for an outcome of a certificate.
+fn certificate(outcome: &Outcome, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    match outcome {
+        Outcome::CertificateReloaded { plane, expires_at } => {
+            let expires = timestamp::text(*expires_at);
+            write!(f, "the {plane} plane has a new certificate, which expires at {expires}")
+        }
+        Outcome::CertificateRefused { plane, message, hint } => {
+            write!(
+                f,
+                "the {plane} plane keeps its certificate, because the new one is refused: {message} ({hint})"
+            )
+        }
+        Outcome::CertificateExpiring { plane, file, expires_at } => {
+            let at = timestamp::text(*expires_at);
+            let expires = if *expires_at <= SystemTime::now() { "expired" } else { "expires" };
+            write!(f, "the certificate of the {plane} plane {expires} at {at}: replace {file}")
+        }
+        _ => Ok(()),
     }
 }
 

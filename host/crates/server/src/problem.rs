@@ -12,7 +12,7 @@
 //! | `role` | 403 | the token is a viewer's, and the request changes something |
 //! | `forbidden` | 403 | a web page of another origin called the admin plane |
 //! | `not-found` | 404 | no such route, codec, plugin or kind |
-//! | `weights` | 400 | the weights do not fit the section of the capability |
+//! | `weights` | 409 | the weights do not fit the section of the capability |
 //! | `unknown-generation` | 404 | the generation is not in the history |
 //! | `method-not-allowed` | 405 | the path exists, but only for the methods in `Allow` |
 //! | `not-acceptable` | 406 | `Accept` allows neither JSON nor CBOR |

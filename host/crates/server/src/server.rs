@@ -350,7 +350,9 @@ impl Listening {
         if let Some(audit) = &shared.audit {
             register(&host, "admin-audit", Arc::new(AuditCollector(Arc::clone(audit))));
         }
-        tls.iter().for_each(|tls| tls.tell_to(host.event_sink()));
+        for tls in &tls {
+            tls.tell_to(host.event_sink());
+        }
         if !tls.is_empty() {
             register(&host, "tls", Arc::new(TlsCollector(tls)));
         }

@@ -390,9 +390,11 @@ impl Terminals {
             }
         }
         let output = self.folder.path().join(format!(".output-{}", self.line));
-        let child = self.start(&commands, &output);
         if block.has("background") {
             self.end_first();
+        }
+        let child = self.start(&commands, &output);
+        if block.has("background") {
             self.first = Some(First { child, output, shown: 0 });
             return;
         }

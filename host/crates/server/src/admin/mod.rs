@@ -21,7 +21,7 @@
 //! | `GET /debug/registry`, `/debug/registry/{name}` | the names of a kind, or of `plugins` |
 //! | `GET /debug/pprof/profile` | a profile of the processor time of this process; `?seconds=N` bounds it |
 //! | `GET /metrics` | the metrics, for Prometheus |
-//! | `GET /openapi.json` | the description of all these paths, as an OpenAPI document |
+//! | `GET /openapi.json` | the description of all these paths, as an `OpenAPI` document |
 //! | `GET /v1/session` | who the client is, and what it may do |
 //! | `GET /`, `/ui/…` | the dashboard |
 //! | `GET /livez` | 200 unless the reconciler is stalled |
@@ -81,5 +81,5 @@ pub use self::plane::AdminPlane;
 pub use self::plugin::plugin;
 pub use self::registry::{Entry, Registry, State, names, registry};
 pub use self::session::Session;
-pub use self::trial_request::{TrialAnswer, TrialRequest};
+pub use self::trial_request::{HeaderField, TrialAnswer, TrialRequest};
 pub use self::upgrade::Upgraded;

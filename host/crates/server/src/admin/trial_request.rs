@@ -13,8 +13,6 @@ use http_body_util::BodyExt as _;
 use serde::{Deserialize, Serialize};
 use tower::ServiceExt as _;
 use utoipa::ToSchema;
-use utoipa::openapi::schema::{ArrayBuilder, ArrayItems};
-use utoipa::openapi::{ObjectBuilder, Type};
 
 use super::actions::read;
 use crate::problem::Problem;
@@ -35,21 +33,22 @@ pub struct TrialRequest {
     pub path: String,
     /// Header fields.
     #[serde(default)]
-    #[schema(schema_with = header_fields)]
-    pub headers: Vec<(String, String)>,
+    pub headers: Vec<HeaderField>,
     /// The body.
     #[serde(default)]
     pub body: String,
 }
 
-/// Names and values that a request may have.
-fn header_fields() -> ArrayBuilder {
-    let text = |pattern| ObjectBuilder::new().schema_type(Type::String).pattern(Some(pattern));
-    let [name, value] = [r"^[A-Za-z][A-Za-z0-9-]{0,99}$", r"^[ -~]*$"].map(text);
-    let field = ArrayBuilder::new().prefix_items([name, value]).items(ArrayItems::False);
-    let field =
-        field.min_items(Some(2)).max_items(Some(2)).description(Some("A name and a value."));
-    ArrayBuilder::new().items(field)
+/// A header field.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct HeaderField {
+    /// Its name.
+    #[schema(pattern = "^[A-Za-z][A-Za-z0-9-]{0,99}$")]
+    pub name: String,
+    /// Its value. Of an answer with other bytes these are escaped, as `\xff`.
+    #[schema(pattern = "^[\t -~]*$")]
+    pub value: String,
 }
 
 /// What the data plane answered.
@@ -60,8 +59,8 @@ pub struct TrialAnswer {
     pub status: u16,
     /// How long it took, in milliseconds.
     pub took_ms: f64,
-    /// The header fields. Bytes that are not UTF-8 are replaced.
-    pub headers: Vec<(String, String)>,
+    /// The header fields.
+    pub headers: Vec<HeaderField>,
     /// The beginning of the body. Bytes that are not UTF-8 are replaced.
     pub body: String,
     /// How many bytes the body has.
@@ -91,10 +90,17 @@ pub(super) async fn test(
     let body = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
     let headers = parts.headers.iter();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let field = |(name, value): (&HeaderName, &HeaderValue)| HeaderField {
+        name: name.to_string(),
+        value: match value.to_str() {
+            Ok(text) => text.to_owned(),
+            Err(_) => value.as_bytes().escape_ascii().to_string(),
+        },
+    };
     Ok(Json(TrialAnswer {
         status: parts.status.as_u16(),
         took_ms,
-        headers: headers.map(|(name, value)| (name.to_string(), text(value.as_bytes()))).collect(),
+        headers: headers.map(field).collect(),
         body: text(&body[..body.len().min(MAX_SHOWN)]),
         size: body.len(),
     }))
@@ -107,7 +113,7 @@ fn request_of(asked: TrialRequest) -> Result<Request<Body>, String> {
     let uri = Uri::from_str(&path).ok().filter(|uri| path.starts_with('/') && uri.path() != "");
     let uri = uri.ok_or_else(|| format!("expected a path such as /hello, found {path:?}"))?;
     let mut request = Request::builder().method(method).uri(uri);
-    for (name, value) in headers {
+    for HeaderField { name, value } in headers {
         let field = HeaderName::from_str(&name).ok().zip(HeaderValue::from_str(&value).ok());
         let (known, value) =
             field.ok_or_else(|| format!("expected a valid header field, found {name:?}"))?;

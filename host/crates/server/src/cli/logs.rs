@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use axum::http::StatusCode;
 use clap::Args;
 use plugbay::escaped;
 use serde::{Deserialize, Serialize};
@@ -38,8 +39,8 @@ pub(super) struct Logs {
 
 /// A part of the log.
 #[derive(Deserialize)]
-pub(super) struct LogPart {
-    pub(super) lines: Vec<LogLine>,
+struct LogPart {
+    lines: Vec<LogLine>,
     /// The number after which the next part begins.
     after: u64,
 }
@@ -123,14 +124,15 @@ fn wait(pause: Duration) {
     std::thread::sleep(pause);
 }
 
-/// The lines after a number, or the latest ones.
-pub(super) fn read(
-    target: &Target,
-    plugin: Option<&str>,
-    after: Option<u64>,
-) -> Result<LogPart, Failure> {
-    let answer = source::query(target, &path(plugin, after))?;
-    source::read(answer.ok_or_else(|| source::no_host(target))?)
+/// The latest lines; none of a program that keeps none.
+pub(super) fn read_if_kept(target: &Target) -> Result<Vec<LogLine>, Failure> {
+    let answer = source::query(target, &path(None, None))?;
+    let answer = answer.ok_or_else(|| source::no_host(target))?;
+    if answer.0 == StatusCode::NOT_FOUND {
+        return Ok(Vec::new());
+    }
+    let LogPart { lines, .. } = source::read(answer)?;
+    Ok(lines)
 }
 
 fn path(plugin: Option<&str>, after: Option<u64>) -> String {

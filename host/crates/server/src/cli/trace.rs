@@ -140,7 +140,7 @@ fn data_plane(target: &Target, address: Option<&ListenAddress>) -> Result<Remote
 }
 
 fn lines_of(target: &Target, id: &str) -> Result<Vec<LogLine>, Failure> {
-    let lines = logs::read(target, None, None)?.lines;
+    let lines = logs::read_if_kept(target)?;
     Ok(lines.into_iter().filter(|line| line.is_of_request(id)).collect())
 }
 

@@ -13,9 +13,9 @@ def host(tmp_path):
 
 @pytest.fixture
 def guarded(tmp_path):
-    """A host whose admin plane needs a token, and the token of an operator."""
+    """A host whose admin plane needs a token, and a token of each role."""
     file = tmp_path / "tokens"
-    token = make_token(file, "ada", "operator")
+    tokens = {"operator": make_token(file, "ada", "operator"), "viewer": make_token(file, "bob", "viewer")}
     started = Host(tmp_path, f"admin.tokens={file}")
-    yield started, token
+    yield started, tokens
     assert started.stop() == 0

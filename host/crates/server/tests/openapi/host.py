@@ -40,9 +40,6 @@ class Host:
         self.log.seek(0)
         return self.log.read()
 
-    def token(self, name: str, role: str) -> str:
-        return make_token(self.folder / "tokens", name, role)
-
     def get(self, path: str) -> dict:
         with urllib.request.urlopen(self.admin + path, timeout=10) as answer:
             return json.load(answer)

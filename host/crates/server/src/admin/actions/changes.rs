@@ -49,7 +49,7 @@ pub(in crate::admin) enum Changed {
     /// What was done.
     Done(Report),
     /// With `dry_run`: what would change.
-    Preview(ActionReport),
+    Preview(Box<ActionReport>),
 }
 
 /// Reads the folder and the configuration now.
@@ -67,7 +67,7 @@ pub(in crate::admin) async fn reload(asked: Asked<()>) -> Result<Response, Probl
     let Asked { host, dry_run, prefers, .. } = asked;
     if dry_run {
         let preview = host.preview_reload().await.map_err(|error| problem(&error))?;
-        return Ok(Json(Changed::Preview(preview)).into_response());
+        return Ok(Json(Changed::Preview(Box::new(preview))).into_response());
     }
     let response = match timeout(prefers.unwrap_or(RELOAD_WAIT), host.reload()).await {
         Ok(report) => Json(Changed::Done(report)).into_response(),
@@ -91,7 +91,7 @@ pub(in crate::admin) async fn reload(asked: Asked<()>) -> Result<Response, Probl
 pub(in crate::admin) async fn rollback(asked: Asked<u64>) -> Result<Json<Changed>, Problem> {
     let Asked { host, on, dry_run, .. } = asked;
     let changed = if dry_run {
-        host.preview_roll_back(on).map(Changed::Preview)
+        host.preview_roll_back(on).map(Box::new).map(Changed::Preview)
     } else {
         host.roll_back(on).await.map(Changed::Done)
     };
@@ -111,7 +111,7 @@ pub(in crate::admin) async fn resume(asked: Asked<()>) -> Result<Json<Changed>, 
     let Asked { host, dry_run, .. } = asked;
     if dry_run {
         let preview = host.preview_resume().await.map_err(|error| problem(&error))?;
-        return Ok(Json(Changed::Preview(preview)));
+        return Ok(Json(Changed::Preview(Box::new(preview))));
     }
     let report = host.resume().await.map_err(|error| rollback_problem(&error))?;
     Ok(Json(Changed::Done(report)))

@@ -29,11 +29,13 @@ mod changes;
 mod plugins;
 
 pub(super) use self::asked::read;
+pub(super) use self::changes::Changed;
 pub(super) use self::changes::{
     __path_diff, __path_reload, __path_resume, __path_rollback, diff, reload, resume, rollback,
 };
 pub use self::changes::{Diff, Preparing};
 pub use self::plugins::Accepted;
+pub(super) use self::plugins::Unfinished;
 pub(super) use self::plugins::{
     __path_breaker, __path_disable, __path_drain, __path_enable, __path_restart, __path_weights,
     breaker, disable, drain, enable, restart, weights,

@@ -37,7 +37,7 @@ pub struct Accepted {
 #[expect(dead_code, reason = "each is written by itself; this is its place in the document")]
 pub(in crate::admin) enum Unfinished {
     /// A drain that still waits for calls.
-    Draining(ActionReport),
+    Draining(Box<ActionReport>),
     /// Another action that goes on.
     Accepted(Accepted),
 }
@@ -88,7 +88,6 @@ pub(super) fn problem(error: &ActionError) -> Problem {
         ActionError::UnknownPlugin { .. } | ActionError::UnknownCapability { .. } => {
             StatusCode::NOT_FOUND
         }
-        ActionError::Weights(_) => StatusCode::BAD_REQUEST,
         ActionError::Stopped => StatusCode::SERVICE_UNAVAILABLE,
         _ => StatusCode::CONFLICT,
     };
@@ -198,7 +197,23 @@ pub(in crate::admin) async fn breaker(
 #[serde(deny_unknown_fields)]
 pub(in crate::admin) struct Weights {
     /// The weights by plugin. Plugins that are not named keep the configured weight.
-    weights: BTreeMap<String, u32>,
+    #[schema(value_type = BTreeMap<String, u32>)]
+    weights: BTreeMap<String, Weight>,
+}
+
+/// A weight. To JSON 90 and 90.0 are the same number.
+#[derive(Deserialize)]
+#[serde(try_from = "f64")]
+struct Weight(u32);
+
+impl TryFrom<f64> for Weight {
+    type Error = String;
+
+    fn try_from(number: f64) -> Result<Self, Self::Error> {
+        // Written without a fraction if it has none; the sum makes -0 a 0.
+        let whole = (number + 0.0).to_string().parse();
+        whole.map(Self).map_err(|_| format!("expected a weight such as 90, found {number}"))
+    }
 }
 
 /// Sets the weights of a capability's providers.
@@ -219,7 +234,22 @@ pub(in crate::admin) async fn weights(
     body: Bytes,
 ) -> Result<Response, Problem> {
     let Weights { weights } = read(&body, r#"{"weights":{"PLUGIN":NUMBER}}"#)?;
+    let weights = weights.into_iter().map(|(name, Weight(weight))| (name, weight)).collect();
     let act =
         async move |host: &Host, on: &str, options| host.set_weights(on, weights, options).await;
     answer_soon(asked, Action::Weights, act).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_weight_is_a_whole_number() {
+        let read = |text: &str| serde_json::from_str(text).ok().map(|Weight(weight)| weight);
+        assert_eq!(["90", "90.0", "9e1", "0", "-0.0"].map(read), [90, 90, 90, 0, 0].map(Some));
+        for wrong in ["-1", "0.5", "4294967296", "1e300", "\"1\"", "null"] {
+            assert_eq!(read(wrong), None, "{wrong}");
+        }
+    }
 }

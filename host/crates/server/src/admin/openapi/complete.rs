@@ -2,12 +2,18 @@
 //! refused before a handler sees them.
 
 use axum::http::Method;
+use utoipa::ToSchema as _;
 use utoipa::openapi::path::{Operation, ParameterBuilder, ParameterIn};
+use utoipa::openapi::schema::AnyOfBuilder;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
-use utoipa::openapi::{HeaderBuilder, ObjectBuilder, OpenApi, RefOr, Required, Response, Type};
+use utoipa::openapi::{
+    Components, HeaderBuilder, ObjectBuilder, OpenApi, RefOr, Required, Response, Schema, Type,
+};
 
-use super::problems::add;
+use super::problems::{add, examples};
+use crate::admin::actions::{Changed, Unfinished};
 use crate::admin::authenticate::needed;
+use crate::admin::probes::Ready;
 
 const BEARER: &str = "bearer";
 /// The path that `admin.metrics` may open.
@@ -38,8 +44,7 @@ pub(super) fn guarded(api: &mut OpenApi) {
 
 /// Describes `Idempotency-Key`.
 fn repeatable(operation: &mut Operation) {
-    let key =
-        ObjectBuilder::new().schema_type(Type::String).pattern(Some(r#"^[!#-\[\]-~]{1,255}$"#));
+    let key = ObjectBuilder::new().schema_type(Type::String).pattern(Some(r"^[!#-\[\]-~]{1,255}$"));
     let key = ParameterBuilder::new()
         .name("Idempotency-Key")
         .parameter_in(ParameterIn::Header)
@@ -62,10 +67,15 @@ fn repeatable(operation: &mut Operation) {
 /// Describes the layers around all routes.
 pub(super) fn all(api: &mut OpenApi) {
     let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(
-        "A token of `plugbay token add`, if the plane has tokens. Its role is `viewer` or `operator`; an operator may do \
+        "A token that `plugbay token new NAME --role viewer` makes, if the plane has tokens. Its role is `viewer` or `operator`; an operator may do \
          what a viewer may.",
     ));
     let components = api.components.get_or_insert_default();
+    components.examples.extend(examples());
+    // A reader takes the first form that fits; another one may fit as well.
+    for name in [Changed::name(), Unfinished::name(), Ready::name()] {
+        any_of(components, &name);
+    }
     components
         .security_schemes
         .insert(BEARER.to_owned(), RefOr::T(SecurityScheme::Http(bearer.build())));
@@ -83,6 +93,16 @@ pub(super) fn all(api: &mut OpenApi) {
                 response.headers.insert("X-Request-Id".to_owned(), RefOr::T(id.clone()));
             }
         }
+    }
+}
+
+/// Lets an answer have several of its forms at the same time: one may have all fields of another one.
+fn any_of(components: &mut Components, name: &str) {
+    let Some(RefOr::T(schema)) = components.schemas.get_mut(name) else { return };
+    if let Schema::OneOf(one) = schema {
+        let any = AnyOfBuilder::new().description(one.description.take());
+        let any = one.items.drain(..).fold(any, AnyOfBuilder::item);
+        *schema = Schema::AnyOf(any.build());
     }
 }
 

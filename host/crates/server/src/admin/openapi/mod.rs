@@ -1,4 +1,4 @@
-//! The description of the admin plane as an OpenAPI 3.1 document, made from the handlers and from the types that they
+//! The description of the admin plane as an `OpenAPI` 3.1 document, made from the handlers and from the types that they
 //! write and read.
 
 mod complete;
@@ -50,7 +50,7 @@ pub(super) fn text() -> String {
     text
 }
 
-/// This document: OpenAPI 3.1.
+/// This document.
 #[utoipa::path(
     get, path = "/openapi.json", tag = "state", operation_id = "openapi",
     responses((status = 200, description = "The document", body = serde_json::Value, content_type = "application/json")),

@@ -19,7 +19,7 @@ const CODES: &[(&str, StatusCode, &str)] = &[
     ),
     (
         "weights",
-        StatusCode::BAD_REQUEST,
+        StatusCode::CONFLICT,
         "expected a capability that is shared by weights, found codec:json",
     ),
     ("unauthenticated", StatusCode::UNAUTHORIZED, "expected a token: Authorization: Bearer TOKEN"),
@@ -94,7 +94,7 @@ pub(in crate::admin) fn with_problems(paths: &mut Paths, codes: &[&str]) {
 
 /// Adds problems to an operation. A code that is not in the list is a mistake that a test finds.
 pub(super) fn add(operation: &mut Operation, codes: &[&str]) {
-    for (code, status, detail) in CODES.iter().filter(|(code, ..)| codes.contains(code)) {
+    for (code, status, _) in CODES.iter().filter(|(code, ..)| codes.contains(code)) {
         let all = &mut operation.responses.responses;
         let response = all.entry(status.as_u16().to_string()).or_insert_with(|| {
             let mut response = ResponseBuilder::new();
@@ -112,8 +112,16 @@ pub(super) fn add(operation: &mut Operation, codes: &[&str]) {
             RefOr::T(ContentBuilder::new().schema(Some(schema)).build())
         });
         let RefOr::T(content) = content else { continue };
-        content.examples.insert((*code).to_owned(), RefOr::T(example(code, *status, detail)));
+        let example = Ref::new(format!("#/components/examples/{code}"));
+        content.examples.insert((*code).to_owned(), RefOr::Ref(example));
     }
+}
+
+/// An example of each problem, by its code.
+pub(super) fn examples() -> impl Iterator<Item = (String, RefOr<Example>)> {
+    CODES.iter().map(|(code, status, detail)| {
+        ((*code).to_owned(), RefOr::T(example(code, *status, detail)))
+    })
 }
 
 fn example(code: &'static str, status: StatusCode, detail: &'static str) -> Example {

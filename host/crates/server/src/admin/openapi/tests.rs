@@ -1,5 +1,5 @@
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 use axum::body::Body;
@@ -54,7 +54,7 @@ fn paths_of(router: &axum::Router) -> BTreeSet<String> {
 async fn every_route_is_in_the_document_and_every_operation_is_served() {
     let mut config = plugbay::Config::default();
     config.host.linked = false;
-    config.host.cache = Default::default();
+    config.host.cache = PathBuf::default();
     let host = Host::builder().config(config).watch(false).build().await.unwrap();
     let router = AdminPlane::new(&host).router();
     let files = paths_of(&ui::router::<()>());
@@ -94,9 +94,13 @@ fn every_operation_says_who_may_ask_and_what_it_answers() {
         assert!(responses.keys().any(|status| status == "200"), "{of}");
         for (status, response) in responses.iter().filter(|(status, _)| status.as_str() >= "400") {
             let problem = &response["content"]["application/problem+json"];
-            for example in problem["examples"].as_object().unwrap().values() {
-                assert_eq!(example["value"]["status"].to_string(), *status, "{of}");
+            for (code, example) in problem["examples"].as_object().into_iter().flatten() {
+                assert_eq!(example["$ref"], format!("#/components/examples/{code}"), "{of}");
+                let value = &document["components"]["examples"][code]["value"];
+                assert_eq!(value["status"].to_string(), *status, "{of}: {code}");
+                assert_eq!(value["code"], **code, "{of}");
             }
+            assert!(response["content"].is_object(), "{of}: {status}");
         }
     }
     // What a reference names is there.
