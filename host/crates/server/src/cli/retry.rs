@@ -40,13 +40,10 @@ impl Connection {
     /// # Errors
     /// If it has not answered for too long, or nothing can be printed.
     pub(super) fn lost(&mut self, target: &Target) -> Result<Duration, Failure> {
-        let since = match self.lost {
-            Some(since) => since,
-            None => {
-                self.say("the host does not answer; trying again")?;
-                *self.lost.insert(Instant::now())
-            }
-        };
+        if self.lost.is_none() {
+            self.say("the host does not answer; trying again")?;
+        }
+        let since = *self.lost.get_or_insert_with(Instant::now);
         if since.elapsed() > GIVE_UP {
             let minutes = GIVE_UP.as_secs() / 60;
             return Err(Failure::new(format!(

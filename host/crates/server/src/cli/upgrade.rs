@@ -13,7 +13,7 @@ use super::{print, source};
 ///
 /// No connection is refused and no request is lost: the new process inherits the sockets, and the old one ends when it
 /// has answered what it accepted. Waits until the new process serves, and says which one that is. If it does not serve
-/// within host.stall_timeout, nothing has changed, and the exit code is 1.
+/// in time (`host.stall_timeout`), nothing has changed, and the exit code is 1.
 #[derive(Args)]
 #[command(after_help = "Examples:
   plugbay upgrade

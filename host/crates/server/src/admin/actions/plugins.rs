@@ -197,22 +197,27 @@ pub(in crate::admin) async fn breaker(
 #[serde(deny_unknown_fields)]
 pub(in crate::admin) struct Weights {
     /// The weights by plugin. Plugins that are not named keep the configured weight.
-    #[schema(value_type = BTreeMap<String, u32>)]
     weights: BTreeMap<String, Weight>,
 }
 
 /// A weight. To JSON 90 and 90.0 are the same number.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(try_from = "f64")]
+#[schema(value_type = u32, maximum = 10000)]
 struct Weight(u32);
+
+/// The largest weight, as in the configuration.
+const MAX_WEIGHT: u32 = 10_000;
 
 impl TryFrom<f64> for Weight {
     type Error = String;
 
     fn try_from(number: f64) -> Result<Self, Self::Error> {
         // Written without a fraction if it has none; the sum makes -0 a 0.
-        let whole = (number + 0.0).to_string().parse();
-        whole.map(Self).map_err(|_| format!("expected a weight such as 90, found {number}"))
+        let whole = (number + 0.0).to_string().parse().ok().filter(|it| *it <= MAX_WEIGHT);
+        whole.map(Self).ok_or_else(|| {
+            format!("expected a whole number from 0 to {MAX_WEIGHT}, found {number}")
+        })
     }
 }
 
@@ -248,7 +253,7 @@ mod tests {
     fn a_weight_is_a_whole_number() {
         let read = |text: &str| serde_json::from_str(text).ok().map(|Weight(weight)| weight);
         assert_eq!(["90", "90.0", "9e1", "0", "-0.0"].map(read), [90, 90, 90, 0, 0].map(Some));
-        for wrong in ["-1", "0.5", "4294967296", "1e300", "\"1\"", "null"] {
+        for wrong in ["-1", "0.5", "10001", "1e300", "\"1\"", "null"] {
             assert_eq!(read(wrong), None, "{wrong}");
         }
     }
