@@ -26,6 +26,6 @@ def fuzz(host, *arguments):
 def test_every_answer_is_one_of_the_document(host):
     # A plane without tokens lets everyone in; test_access.py is about those with tokens.
     fuzz(host, "--exclude-checks", "ignored_auth")
-    status = host.get("/v1/status")
-    assert status["plugins"], "the host still serves"
+    # It may have disabled every plugin.
+    assert host.get("/livez") == {"status": "alive"}
     assert "panicked" not in host.said()
