@@ -238,7 +238,7 @@ impl Host {
     /// What reports events of the program around the host, beside those of the host.
     #[must_use]
     pub fn event_sink(&self) -> EventSink {
-        self.shared.journal.sink()
+        EventSink::of(&self.shared.journal)
     }
 
     /// The events that needed attention while the host was built, when there was no subscriber yet:

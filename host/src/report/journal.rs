@@ -16,7 +16,6 @@ use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 
 use super::counts::WordCounts;
 use super::outcome::Outcome;
-use super::sink::EventSink;
 use super::timestamp;
 
 /// How many events a slow subscriber may lag behind before it misses the oldest.
@@ -73,9 +72,9 @@ impl Journal {
         Self { events, kept }
     }
 
-    /// What reports to this journal, and does not keep its subscribers waiting once the host is gone.
-    pub(crate) fn sink(&self) -> EventSink {
-        EventSink::new(self.events.downgrade(), self.kept.clone())
+    /// What an [`EventSink`](super::EventSink) has of it: subscribers do not wait for it once the host is gone.
+    pub(super) fn weak(&self) -> (broadcast::WeakSender<Event>, Kept) {
+        (self.events.downgrade(), self.kept.clone())
     }
 
     pub(crate) fn subscribe(&self) -> Events {

@@ -15,7 +15,8 @@ pub struct EventSink {
 }
 
 impl EventSink {
-    pub(super) fn new(events: WeakSender<Event>, rest: Kept) -> Self {
+    pub(crate) fn of(journal: &Journal) -> Self {
+        let (events, rest) = journal.weak();
         Self { events, rest }
     }
 

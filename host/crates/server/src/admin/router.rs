@@ -3,12 +3,13 @@
 //! A path and its methods are written once, at the handler: from there they come into the router, into `Allow`, and into
 //! the document that [`openapi`](super::openapi) serves.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
-use axum::Router;
+use axum::body::Bytes;
 use axum::http::{HeaderName, HeaderValue, Method, header};
 use axum::middleware;
 use axum::response::IntoResponse;
+use axum::{Extension, Router};
 use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
@@ -20,13 +21,21 @@ use super::audited::audited;
 use super::authenticate::authenticate;
 use super::idempotent::once;
 use super::limits::limit;
-use super::openapi::{self, with_problems};
+use super::openapi::{self, Document, with_problems};
 use super::{
     access_log, actions, events, guard, live, metrics, probes, profile, session, trial_request, ui,
     upgrade, views,
 };
 use crate::problem::{Problem, other_method, panicked};
 use crate::shared::Shared;
+
+static DOCUMENT: LazyLock<Bytes> = LazyLock::new(|| description().into());
+
+/// The document that describes the plane.
+pub(super) fn description() -> String {
+    let [guarded, open] = [with_token(), without_token()].map(OpenApiRouter::into_openapi);
+    openapi::text(guarded, open)
+}
 
 type Routes = OpenApiRouter<Arc<Shared>>;
 
@@ -51,6 +60,7 @@ pub(super) fn router(shared: Arc<Shared>, hosts: guard::Hosts) -> Router {
     let (with_token, _) = with_token().split_for_parts();
     let (without_token, _) = without_token().split_for_parts();
     with_token
+        .route_layer(Extension(Document(|| DOCUMENT.clone())))
         .route_layer(middleware::from_fn_with_state(Arc::clone(&shared), audited))
         .route_layer(middleware::from_fn_with_state(Arc::clone(&shared.idempotent), once))
         .route_layer(middleware::from_fn_with_state(Arc::clone(&shared.rates), limit))
@@ -66,7 +76,7 @@ pub(super) fn router(shared: Arc<Shared>, hosts: guard::Hosts) -> Router {
 }
 
 /// The routes that need a token, if there are tokens.
-pub(super) fn with_token() -> Routes {
+fn with_token() -> Routes {
     reading().merge(acting())
 }
 
@@ -117,7 +127,7 @@ fn acting() -> Routes {
 }
 
 /// The routes that never need a token.
-pub(super) fn without_token() -> Routes {
+fn without_token() -> Routes {
     OpenApiRouter::new()
         .routes(route(routes!(probes::livez), &["unavailable"]))
         .routes(route(routes!(probes::readyz), &["unavailable"]))

@@ -4,14 +4,12 @@
 mod complete;
 mod problems;
 
-use std::sync::LazyLock;
-
+use axum::Extension;
 use axum::body::Bytes;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use utoipa::OpenApi;
 
-use super::router::{with_token, without_token};
 use crate::problem::ProblemDetails;
 
 pub(super) use self::problems::with_problems;
@@ -34,13 +32,16 @@ pub(super) use self::problems::with_problems;
 )]
 struct Plane;
 
-static DOCUMENT: LazyLock<Bytes> = LazyLock::new(|| text().into());
+/// Makes the document, which is served from then on.
+#[derive(Clone, Copy)]
+pub(super) struct Document(pub(super) fn() -> Bytes);
 
-/// The document, as it is served.
-pub(super) fn text() -> String {
+/// The document of the routes that need a token, and of those that do not.
+pub(super) fn text(
+    mut guarded: utoipa::openapi::OpenApi,
+    open: utoipa::openapi::OpenApi,
+) -> String {
     let mut api = Plane::openapi();
-    let (_, mut guarded) = with_token().split_for_parts();
-    let (_, open) = without_token().split_for_parts();
     complete::guarded(&mut guarded);
     api.merge(guarded);
     api.merge(open);
@@ -55,8 +56,8 @@ pub(super) fn text() -> String {
     get, path = "/openapi.json", tag = "state", operation_id = "openapi",
     responses((status = 200, description = "The document", body = serde_json::Value, content_type = "application/json")),
 )]
-pub(super) async fn document() -> Response {
-    ([(header::CONTENT_TYPE, "application/json")], DOCUMENT.clone()).into_response()
+pub(super) async fn document(Extension(Document(text)): Extension<Document>) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], text()).into_response()
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use serde_json::Value;
 use tower::ServiceExt as _;
 
 use super::*;
+use crate::admin::router::description as text;
 use crate::admin::{AdminPlane, ui};
 
 fn document() -> Value {
@@ -113,7 +114,7 @@ fn every_operation_says_who_may_ask_and_what_it_answers() {
 
 #[tokio::test]
 async fn the_document_is_served() {
-    let response = super::document().await;
+    let response = super::document(Extension(Document(|| text().into()))).await;
     assert_eq!(response.headers()["content-type"], "application/json");
     let body = response.into_body().collect().await.unwrap().to_bytes();
     assert_eq!(body, text());
