@@ -22,7 +22,7 @@ use crate::change::{CatchPanic, Inspection, Runtimes, check, folder, inspect};
 use crate::config::Config;
 use crate::control::{HostState, Liveness, OperatorCommand, RollbackError, Signal, stop};
 use crate::metrics::{Collectors, HostCollector};
-use crate::report::{Event, Events, Report};
+use crate::report::{Event, EventSink, Events, Report};
 use crate::status::Status;
 
 pub use self::running_config::{ConfigValue, RunningConfig};
@@ -233,6 +233,12 @@ impl Host {
     #[must_use]
     pub fn subscribe(&self) -> Events {
         self.shared.journal.subscribe()
+    }
+
+    /// What reports events of the program around the host, beside those of the host.
+    #[must_use]
+    pub fn event_sink(&self) -> EventSink {
+        EventSink::of(&self.shared.journal)
     }
 
     /// The events that needed attention while the host was built, when there was no subscriber yet:

@@ -6,17 +6,18 @@ mod parts;
 mod tests;
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::time::{Instant, SystemTime};
 
 use plugbay_core::handler::Handler;
-use plugbay_core::{Grant, Isolation, Kind as _, PluginStats, Policy, Source};
+use plugbay_core::{CapabilityKey, Grant, Isolation, Kind as _, PluginStats, Policy, Source};
 use plugbay_guard::BreakerState;
 #[cfg(feature = "native")]
 use plugbay_native::Libraries;
 use plugbay_registry::Leased;
 use serde::{Deserialize, Serialize};
 
-use crate::config::PendingRestart;
+use crate::config::{PendingRestart, Strategy};
 use crate::control::{Draining, HostState, other_calls};
 use crate::report::{ConfigWarning, Rejected, timestamp};
 use crate::set::{
@@ -26,12 +27,14 @@ use crate::set::{
 
 /// The status of a host, as of one generation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[non_exhaustive]
 pub struct Status {
     /// The number of the generation that serves.
     pub generation: u64,
     /// When it was published.
     #[serde(with = "timestamp")]
+    #[cfg_attr(feature = "openapi", schema(value_type = String, format = DateTime))]
     pub published_at: SystemTime,
     /// The plugins that serve, by name.
     pub plugins: Vec<PluginStatus>,
@@ -73,12 +76,14 @@ pub struct Status {
 
 /// A generation that can be rolled back to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[non_exhaustive]
 pub struct GenerationStatus {
     /// Its number.
     pub generation: u64,
     /// When it was published.
     #[serde(with = "timestamp")]
+    #[cfg_attr(feature = "openapi", schema(value_type = String, format = DateTime))]
     pub published_at: SystemTime,
     /// Its plugins, as `name@version`.
     pub plugins: Vec<String>,
@@ -86,6 +91,7 @@ pub struct GenerationStatus {
 
 /// The state of a plugin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum PluginState {
@@ -109,7 +115,7 @@ pub enum PluginState {
 
 impl PluginState {
     /// All of them.
-    pub(crate) const ALL: [Self; 7] = [
+    pub const ALL: [Self; 7] = [
         Self::Running,
         Self::Canary,
         Self::BreakerOpen,
@@ -136,6 +142,7 @@ impl PluginState {
 
 /// A native library that is mapped into the host's process.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[non_exhaustive]
 pub struct LibraryStatus {
     /// SHA-256 of its bytes.
@@ -144,6 +151,7 @@ pub struct LibraryStatus {
     pub size: u64,
     /// When it was loaded.
     #[serde(with = "timestamp")]
+    #[cfg_attr(feature = "openapi", schema(value_type = String, format = DateTime))]
     pub loaded_at: SystemTime,
     /// Whether a plugin of the generation that serves runs from it, in this process.
     pub serves: bool,
@@ -154,6 +162,7 @@ pub struct LibraryStatus {
 
 /// A plugin that serves.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[non_exhaustive]
 pub struct PluginStatus {
     /// The name under which it runs.
@@ -178,6 +187,7 @@ pub struct PluginStatus {
     pub generation: u64,
     /// When it was started.
     #[serde(with = "timestamp")]
+    #[cfg_attr(feature = "openapi", schema(value_type = String, format = DateTime))]
     pub started_at: SystemTime,
     /// The capabilities that it offers, as `kind:name`.
     pub capabilities: Vec<String>,
@@ -215,6 +225,7 @@ pub struct PluginStatus {
 
 /// A capability that can be called.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[non_exhaustive]
 pub struct CapabilityStatus {
     /// Its kind.
@@ -235,6 +246,9 @@ pub struct CapabilityStatus {
     /// The retries with another provider, if there are several.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retries: Option<RetryStatus>,
+    /// The weights in force by plugin, if the strategy is `split`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub weights: BTreeMap<String, u32>,
     /// All providers, as `name@version`, in the order of the configuration; `plugin` is the first
     /// of them.
     pub providers: Vec<String>,
@@ -242,6 +256,7 @@ pub struct CapabilityStatus {
 
 /// A route of the data plane.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[non_exhaustive]
 pub struct RouteStatus {
     /// The pattern.
@@ -258,6 +273,7 @@ pub struct RouteStatus {
 
 /// A retired plugin version.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[non_exhaustive]
 pub struct DrainingStatus {
     /// `name@version`.
@@ -435,10 +451,21 @@ fn capabilities(generation: &Generation) -> Vec<CapabilityStatus> {
             media_types: described.media_types.clone(),
             strategy: capability.balancing.as_ref().map(|balancing| balancing.rule.as_str().into()),
             retries: capability.balancing.as_ref().map(|balancing| balancing.retries.status()),
+            weights: weights(generation, &capability.key),
             providers: capability.targets().map(|it| it.running.label.to_string()).collect(),
         }
     });
     capabilities.collect()
+}
+
+fn weights(generation: &Generation, key: &CapabilityKey) -> BTreeMap<String, u32> {
+    let settings = generation.config.capabilities.get(key);
+    match settings.map(|settings| &settings.strategy) {
+        Some(Strategy::Split { providers, weights, .. }) => {
+            providers.iter().cloned().zip(weights.iter().copied()).collect()
+        }
+        _ => BTreeMap::new(),
+    }
 }
 
 fn routes(generation: &Generation) -> Vec<RouteStatus> {

@@ -6,6 +6,7 @@ mod bench;
 mod browser;
 mod counts;
 mod needs;
+mod openapi;
 #[cfg(unix)]
 mod package;
 mod plugins;

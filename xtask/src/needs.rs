@@ -31,6 +31,7 @@ const NEEDS: &[Need] = &[
     Need { program: "c++", packages: &["g++"], needed: Needed::ToTest },
     // The commands in the guides run as tests.
     Need { program: "curl", packages: &["curl"], needed: Needed::ToTest },
+    Need { program: "openssl", packages: &["openssl"], needed: Needed::ToTest },
     // Asks the directory's DNS zone.
     Need { program: "dig", packages: &["bind9-dnsutils"], needed: Needed::ToTest },
     // The reader of metrics that checks what the admin plane writes.
@@ -88,12 +89,13 @@ fn missing(purpose: Purpose, lock: &str, has: impl Fn(&str) -> bool) -> Vec<&'st
     NEEDS.iter().filter(is_needed).filter(|need| !has(need.program)).collect()
 }
 
-/// Whether a program can be started.
+/// Whether a program can be started. (`openssl` and `dig` ask for their versions in other ways.)
 pub(crate) fn has(program: &str) -> bool {
-    let mut command = Command::new(program);
-    let version = if program == "dig" { "-v" } else { "--version" };
-    command.arg(version).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    command.status().is_ok_and(|status| status.success())
+    ["--version", "version", "-v"].iter().any(|version| {
+        let mut command = Command::new(program);
+        command.arg(version).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        command.status().is_ok_and(|status| status.success())
+    })
 }
 
 #[cfg(test)]
@@ -112,6 +114,7 @@ mod tests {
                 "cc",
                 "c++",
                 "curl",
+                "openssl",
                 "dig",
                 "promtool",
                 "dpkg-deb",

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
@@ -15,16 +15,27 @@ const REQUIREMENTS: &str = include_str!("../requirements.txt");
 /// The packages of Debian with the module `venv`.
 const PACKAGES: [&str; 2] = ["python3", "python3-venv"];
 
-/// Installs the programs, and returns a `PATH` that begins with their folder. If they cannot be installed, it says why,
+/// A `PATH` that begins with the folder of the programs. If they cannot be installed, it says why,
 /// and the tests that need one fail.
 pub(crate) fn path(repository: &Repository, consent: Consent) -> OsString {
-    let folder = repository.target.join("python");
-    if let Err(error) = install(&folder, consent) {
-        eprintln!("xtask: the programs of xtask/requirements.txt are not installed: {error:#}");
-    }
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let all = std::iter::once(folder.join("bin")).chain(std::env::split_paths(&path));
-    std::env::join_paths(all).unwrap_or(path)
+    match programs(repository, consent) {
+        Ok(programs) => {
+            let all = std::iter::once(programs).chain(std::env::split_paths(&path));
+            std::env::join_paths(all).unwrap_or(path)
+        }
+        Err(error) => {
+            eprintln!("xtask: the programs of xtask/requirements.txt are not installed: {error:#}");
+            path
+        }
+    }
+}
+
+/// Installs the programs, and returns their folder.
+pub(crate) fn programs(repository: &Repository, consent: Consent) -> Result<PathBuf> {
+    let folder = repository.target.join("python");
+    install(&folder, consent)?;
+    Ok(folder.join("bin"))
 }
 
 fn install(folder: &Path, consent: Consent) -> Result<()> {

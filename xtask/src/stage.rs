@@ -39,6 +39,10 @@ impl Tally {
                 "fail" => self.failed += count,
                 _ => self.skipped += count,
             }
+        } else if let Some(summary) = pytest_summary(line) {
+            self.add(summary.split(','), "skipped");
+        } else if let Some(name) = line.strip_prefix("FAILED ").filter(|name| name.contains("::")) {
+            self.name(name.split(" - ").next().unwrap_or(name));
         } else if let Some((_, rest)) =
             line.split_once("tests run:").filter(|_| line.starts_with("Summary"))
         {
@@ -93,6 +97,15 @@ impl Tally {
 fn node_summary(line: &str) -> Option<(&str, u64)> {
     let (kind, count) = line.strip_prefix("ℹ ")?.split_once(' ')?;
     ["pass", "fail", "skipped"].contains(&kind).then_some((kind, count.parse().ok()?))
+}
+
+/// The counts in the summary of pytest, such as `1 failed, 2 passed in 3.21s`.
+fn pytest_summary(line: &str) -> Option<&str> {
+    let (counts, time) = line.trim_matches(['=', ' ']).rsplit_once(" in ")?;
+    let seconds = time.split(' ').next()?.strip_suffix('s')?;
+    let is_count =
+        counts.ends_with("passed") || counts.ends_with("failed") || counts.ends_with("skipped");
+    (seconds.parse::<f64>().is_ok() && is_count).then_some(counts)
 }
 
 fn is_nextest_failure(line: &str) -> bool {
@@ -237,6 +250,16 @@ mod tests {
         let lines = ["ℹ tests 6", "ℹ pass 3", "ℹ fail 2", "ℹ skipped 1", "ℹ duration_ms 17.5"];
         let expected = Tally { passed: 3, failed: 2, skipped: 1, failures: Vec::new() };
         assert_eq!(tally(&lines), expected);
+    }
+
+    #[test]
+    fn pytest_is_counted() {
+        let tally = tally(&[
+            "FAILED test_client.py::test_a - AssertionError: 3 passed in 1s of 2",
+            "1 failed, 2 passed, 1 skipped in 62.10s (0:01:02)",
+        ]);
+        let failures = vec!["test_client.py::test_a".to_owned()];
+        assert_eq!(tally, Tally { passed: 2, failed: 1, skipped: 1, failures });
     }
 
     #[test]

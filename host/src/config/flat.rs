@@ -15,6 +15,7 @@ use super::section::settings::Config;
 
 /// Where a value of the running configuration comes from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(tag = "from", rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Origin {
@@ -23,6 +24,7 @@ pub enum Origin {
     /// A line of the file.
     File {
         /// The file.
+        #[cfg_attr(feature = "openapi", schema(value_type = String))]
         path: PathBuf,
         /// The line, from 1.
         line: usize,

@@ -12,6 +12,7 @@ use crate::set::{Override, PublishedSet, Switch};
 
 /// The configuration that a host runs with. Values that sound like secrets are hidden.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[non_exhaustive]
 pub struct RunningConfig {
     /// The generation that it is in force in.
@@ -24,6 +25,7 @@ pub struct RunningConfig {
 
 /// A value of the running configuration.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[non_exhaustive]
 pub struct ConfigValue {
     /// The dotted key.

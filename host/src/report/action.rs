@@ -9,6 +9,7 @@ use super::rejected::Rejected;
 
 /// An action of an operator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Action {
@@ -61,6 +62,7 @@ impl fmt::Display for Action {
 
 /// The answer of an action.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[non_exhaustive]
 pub struct ActionReport {
     /// The action.
@@ -97,6 +99,7 @@ pub struct ActionReport {
 
 /// Calls in flight that a drain still waits for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[non_exhaustive]
 pub struct CallsLeft {
     /// Calls of the plugin.

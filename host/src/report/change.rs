@@ -5,6 +5,7 @@ use serde_json::Value;
 
 /// What differs between the set that serves and another one.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[non_exhaustive]
 pub struct Change {
     /// The plugins that are added, removed or changed, by name.
@@ -34,6 +35,7 @@ impl Change {
 
 /// A plugin that is added, removed or changed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[non_exhaustive]
 pub struct PluginChange {
     /// Its name.
@@ -54,6 +56,7 @@ impl PluginChange {
 
 /// One version of a plugin.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[non_exhaustive]
 pub struct PluginVersion {
     /// The version.
@@ -72,6 +75,7 @@ impl PluginVersion {
 
 /// A key of the configuration that differs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[non_exhaustive]
 pub struct KeyChange {
     /// The dotted key.

@@ -26,9 +26,11 @@ const MAX_ALARMS: usize = 256;
 
 /// An outcome, its time, and the generation that served then.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Event {
     /// When it happened.
     #[serde(with = "timestamp")]
+    #[cfg_attr(feature = "openapi", schema(value_type = String, format = DateTime))]
     pub at: SystemTime,
     /// The generation's number.
     pub generation: u64,
@@ -41,6 +43,12 @@ pub struct Event {
 #[derive(Clone)]
 pub(crate) struct Journal {
     events: broadcast::Sender<Event>,
+    kept: Kept,
+}
+
+/// What a journal keeps.
+#[derive(Clone, Default)]
+pub(super) struct Kept {
     /// The newest generation of which an outcome was reported.
     newest: Arc<AtomicU64>,
     /// The alarming events until the host is built: before, there can be no subscriber.
@@ -57,12 +65,16 @@ struct Alarms {
 
 impl Journal {
     pub(crate) fn new() -> Self {
-        Self {
-            events: broadcast::Sender::new(BACKLOG),
-            newest: Arc::default(),
-            alarms: Arc::default(),
-            counts: Arc::default(),
-        }
+        Self::of(broadcast::Sender::new(BACKLOG), Kept::default())
+    }
+
+    pub(super) fn of(events: broadcast::Sender<Event>, kept: Kept) -> Self {
+        Self { events, kept }
+    }
+
+    /// What an [`EventSink`](super::EventSink) has of it: subscribers do not wait for it once the host is gone.
+    pub(super) fn weak(&self) -> (broadcast::WeakSender<Event>, Kept) {
+        (self.events.downgrade(), self.kept.clone())
     }
 
     pub(crate) fn subscribe(&self) -> Events {
@@ -71,14 +83,14 @@ impl Journal {
 
     /// Reports an outcome of the newest generation.
     pub(crate) fn note_now(&self, outcome: Outcome) {
-        self.note(self.newest.load(Ordering::Relaxed), outcome);
+        self.note(self.kept.newest.load(Ordering::Relaxed), outcome);
     }
 
     /// Reports an outcome.
     pub(crate) fn note(&self, generation: u64, outcome: Outcome) {
-        self.newest.fetch_max(generation, Ordering::Relaxed);
+        self.kept.newest.fetch_max(generation, Ordering::Relaxed);
         let reason = outcome.reason();
-        self.counts.add(reason);
+        self.kept.counts.add(reason);
         let (plugin, version) = outcome.plugin().map(split_label).unzip();
         let (version, source) = (version.flatten(), outcome.source());
         if outcome.is_alarming() {
@@ -104,7 +116,7 @@ impl Journal {
 
     /// How many outcomes of each word there were.
     pub(crate) fn counts(&self) -> std::collections::BTreeMap<&'static str, u64> {
-        self.counts.all()
+        self.kept.counts.all()
     }
 
     /// Notes that the host is built.
@@ -118,7 +130,7 @@ impl Journal {
     }
 
     fn alarms(&self) -> MutexGuard<'_, Alarms> {
-        self.alarms.lock().unwrap_or_else(PoisonError::into_inner)
+        self.kept.alarms.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -1,16 +1,20 @@
 //! The outcomes of the steps of a change.
 
+use std::time::SystemTime;
+
 use plugbay_core::{CallError, Notice, Reason};
 use plugbay_guard::{Health, Transition};
 use serde::{Deserialize, Serialize};
 
 use super::action::Action;
 use super::time::millis;
+use super::timestamp;
 use super::warning::ConfigWarning;
 
 /// The outcome of one step. [`Outcome::reason`] is the stable word that logs, metrics, the event
 /// stream and the CLI share.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(tag = "outcome", rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Outcome {
@@ -230,6 +234,35 @@ pub enum Outcome {
     },
     /// File watching was unavailable, and works again.
     WatchRestored,
+    /// A plane of the server uses a new certificate.
+    CertificateReloaded {
+        /// `server` or `admin`.
+        plane: String,
+        /// When it expires.
+        #[serde(with = "timestamp")]
+        #[cfg_attr(feature = "openapi", schema(value_type = String, format = DateTime))]
+        expires_at: SystemTime,
+    },
+    /// The files of a plane's certificate changed and cannot be used: the certificate before stays in force.
+    CertificateRefused {
+        /// `server` or `admin`.
+        plane: String,
+        /// What was expected and found.
+        message: String,
+        /// What to do about it.
+        hint: String,
+    },
+    /// The certificate of a plane expires soon, or has expired.
+    CertificateExpiring {
+        /// `server` or `admin`.
+        plane: String,
+        /// The file of the certificate.
+        file: String,
+        /// When it expires.
+        #[serde(with = "timestamp")]
+        #[cfg_attr(feature = "openapi", schema(value_type = String, format = DateTime))]
+        expires_at: SystemTime,
+    },
 }
 
 impl Outcome {
@@ -278,6 +311,9 @@ impl Outcome {
             Self::PendingRestart { .. } => "pending-restart",
             Self::WatchLost { .. } => "watch-lost",
             Self::WatchRestored => "watch-restored",
+            Self::CertificateReloaded { .. } => "certificate-reloaded",
+            Self::CertificateRefused { .. } => "certificate-refused",
+            Self::CertificateExpiring { .. } => "certificate-expiring",
         }
     }
 }
@@ -339,7 +375,10 @@ impl Outcome {
             | Self::ConfigWarning(_)
             | Self::PendingRestart { .. }
             | Self::WatchLost { .. }
-            | Self::WatchRestored => None,
+            | Self::WatchRestored
+            | Self::CertificateReloaded { .. }
+            | Self::CertificateRefused { .. }
+            | Self::CertificateExpiring { .. } => None,
         }
     }
 
@@ -371,6 +410,8 @@ impl Outcome {
                 | Self::LastConfig { .. }
                 | Self::OverridesFile { .. }
                 | Self::ConfigWarning(_)
+                | Self::CertificateRefused { .. }
+                | Self::CertificateExpiring { .. }
         )
     }
 }

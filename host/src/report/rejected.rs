@@ -18,6 +18,7 @@ pub(crate) struct Rejection {
 
 /// A refused file, plugin or configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[non_exhaustive]
 pub struct Rejected {
     /// The file, or `linked:NAME`.
@@ -34,5 +35,6 @@ pub struct Rejected {
     pub hint: String,
     /// Since when it is refused for this reason.
     #[serde(with = "timestamp")]
+    #[cfg_attr(feature = "openapi", schema(value_type = String, format = DateTime))]
     pub since: SystemTime,
 }

@@ -1,9 +1,10 @@
 //! The sentence for each outcome, as logs, events and the command line show it.
 
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use super::outcome::Outcome;
+use super::timestamp;
 
 /// The beginning of a digest, enough to compare it with another one.
 fn short(digest: &str) -> &str {
@@ -106,7 +107,32 @@ impl fmt::Display for Outcome {
                 )
             }
             Self::WatchRestored => write!(f, "file watching works again"),
+            Self::CertificateReloaded { .. }
+            | Self::CertificateRefused { .. }
+            | Self::CertificateExpiring { .. } => certificate(self, f),
         }
+    }
+}
+
+/// The sentence for an outcome of a certificate.
+fn certificate(outcome: &Outcome, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    match outcome {
+        Outcome::CertificateReloaded { plane, expires_at } => {
+            let expires = timestamp::text(*expires_at);
+            write!(f, "the {plane} plane has a new certificate, which expires at {expires}")
+        }
+        Outcome::CertificateRefused { plane, message, hint } => {
+            write!(
+                f,
+                "the {plane} plane keeps its certificate, because the new one is refused: {message} ({hint})"
+            )
+        }
+        Outcome::CertificateExpiring { plane, file, expires_at } => {
+            let at = timestamp::text(*expires_at);
+            let expires = if *expires_at <= SystemTime::now() { "expired" } else { "expires" };
+            write!(f, "the certificate of the {plane} plane {expires} at {at}: replace {file}")
+        }
+        _ => Ok(()),
     }
 }
 

@@ -6,6 +6,7 @@ use super::rejected::Rejected;
 
 /// The result of one reconciliation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[non_exhaustive]
 pub struct Report {
     /// The generation that serves now.

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// A part of the configuration that has no effect, although nothing is refused for it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[non_exhaustive]
 pub struct ConfigWarning {
     /// Which part: a section, such as `plugins.hello`, or a route, such as `routes "/hello"`.

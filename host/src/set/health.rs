@@ -15,12 +15,14 @@ pub(crate) struct HealthRecord(Mutex<HealthStatus>);
 
 /// The result of a plugin's health checks.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[non_exhaustive]
 pub struct HealthStatus {
     /// Whether the plugin is healthy and gets calls.
     pub healthy: bool,
     /// Since when it is healthy or unhealthy.
     #[serde(with = "timestamp")]
+    #[cfg_attr(feature = "openapi", schema(value_type = String, format = DateTime))]
     pub since: SystemTime,
     /// The error of the last check, if it failed.
     pub last_error: Option<String>,

@@ -14,6 +14,7 @@ use crate::report::timestamp;
 /// A switch that an operator set over the configuration. It holds until the opposite action, or until
 /// the configuration says the same.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[non_exhaustive]
 pub struct Override {
     /// The name of a plugin; for weights a capability, as `KIND:NAME`.
@@ -25,11 +26,13 @@ pub struct Override {
     pub by: String,
     /// Since when it holds.
     #[serde(with = "timestamp")]
+    #[cfg_attr(feature = "openapi", schema(value_type = String, format = DateTime))]
     pub since: SystemTime,
 }
 
 /// What an operator can switch over the configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(tag = "switch", rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Switch {

@@ -23,6 +23,7 @@ pub(crate) struct Retries {
 
 /// The retries of a capability with several providers, since its settings changed last.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[non_exhaustive]
 pub struct RetryStatus {
     /// Calls that went to the next provider because one did nothing: it took no calls, or answered

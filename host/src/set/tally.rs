@@ -44,6 +44,7 @@ pub(crate) struct Timed {
 
 /// Calls of one plugin version since it was started.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[non_exhaustive]
 pub struct CallStatus {
     /// Calls that were answered.

@@ -72,6 +72,7 @@ pub(crate) enum Change {
 
 /// The state of a trial.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[non_exhaustive]
 pub struct TrialStatus {
     /// `name@version` of the stable version.

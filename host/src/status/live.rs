@@ -13,10 +13,12 @@ use crate::set::{Running, Trial, histogram};
 /// The figures of all plugins that serve. They cost a small part of a [`Status`](crate::Status), because they have
 /// nothing that a generation fixes, such as grants and schemas.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[non_exhaustive]
 pub struct LiveFigures {
     /// When they were read.
     #[serde(with = "timestamp")]
+    #[cfg_attr(feature = "openapi", schema(value_type = String, format = DateTime))]
     pub at: SystemTime,
     /// The number of the generation that serves.
     pub generation: u64,
@@ -32,6 +34,7 @@ pub struct LiveFigures {
 
 /// The figures of one plugin version that serves. Counts are those since it was started.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[non_exhaustive]
 pub struct PluginFigures {
     /// The name under which it runs.
@@ -45,6 +48,7 @@ pub struct PluginFigures {
     pub state: PluginState,
     /// When it was started: the counts begin at zero then.
     #[serde(with = "timestamp")]
+    #[cfg_attr(feature = "openapi", schema(value_type = String, format = DateTime))]
     pub started_at: SystemTime,
     /// Calls that were answered.
     pub answered: u64,

@@ -128,6 +128,7 @@ fn status() -> Status {
             media_types: vec!["text/a".into()],
             strategy: Some("failover".into()),
             retries: Some(RetryStatus::default()),
+            weights: [("a".into(), 9)].into(),
             providers: vec!["a@1.0.0".into()],
         }],
         routes: vec![RouteStatus {
@@ -292,6 +293,13 @@ fn every_outcome_is_read_back() {
         Outcome::PendingRestart { key: "server.listen".into() },
         Outcome::WatchLost { rescan_ms: 30_000, message: because() },
         Outcome::WatchRestored,
+        Outcome::CertificateReloaded { plane: "server".into(), expires_at: time() },
+        Outcome::CertificateRefused { plane: "admin".into(), message: because(), hint: because() },
+        Outcome::CertificateExpiring {
+            plane: "admin".into(),
+            file: "admin.pem".into(),
+            expires_at: time(),
+        },
     ];
     for outcome in outcomes {
         assert_round_trip(&outcome);

@@ -21,6 +21,7 @@ pub struct Durations {
 
 /// How many durations there were, and how long they were.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct DurationStats {
     /// How many there were.
     pub count: u64,

@@ -10,6 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// The kinds of access that can be granted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Grant {
     /// Files in folders of the host.
@@ -89,12 +90,14 @@ impl fmt::Display for Grant {
 
 /// The grants of one plugin. The default is none.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Grants {
     /// Folders of the host.
     pub files: Vec<FolderGrant>,
     /// The hosts and ports that it may connect to.
     pub network: Vec<NetworkGrant>,
     /// Its environment variables.
+    #[cfg_attr(feature = "openapi", schema(value_type = Vec<String>))]
     pub environment: Environment,
     /// Whether it may read the clocks. Otherwise they are always at zero.
     pub clocks: bool,
@@ -122,8 +125,10 @@ impl Grants {
 
 /// A folder of the host, and its path in the plugin.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct FolderGrant {
     /// The folder, absolute.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
     pub host: PathBuf,
     /// The absolute path under which the plugin sees it.
     pub guest: String,
@@ -133,8 +138,10 @@ pub struct FolderGrant {
 
 /// A host and port that a plugin may connect to, by TCP or UDP.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct NetworkGrant {
     /// The machines.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
     pub host: HostPattern,
     /// The port; `None` means all ports.
     pub port: Option<u16>,

@@ -37,6 +37,8 @@ mod machine_code;
 mod metrics;
 mod name;
 mod notice;
+#[cfg(feature = "openapi")]
+mod openapi;
 mod plugin;
 mod policy;
 mod private;

@@ -189,6 +189,7 @@ pub trait Plugin: Send + Sync + 'static {
 
 /// The resources that a plugin uses and has used.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct PluginStats {
     /// Instances, idle or in a call.
     pub instances: u64,
@@ -225,6 +226,7 @@ pub struct PluginStats {
 
 /// The state of a plugin's worker process.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct WorkerStatus {
     /// `starting`, `running`, `backing-off`, `broken` or `stopped`.
     pub state: Cow<'static, str>,

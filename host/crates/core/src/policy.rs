@@ -9,6 +9,7 @@ use crate::Grants;
 
 /// Whether instances are reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Reuse {
     /// Instances are kept for the next call.
@@ -22,6 +23,7 @@ pub enum Reuse {
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
 )]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Isolation {
     /// Nowhere. Native code must be trusted, and this configuration does not trust it.
@@ -47,6 +49,7 @@ impl Isolation {
 
 /// The limits and grants of a plugin. They are part of its identity: a change restarts it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Policy {
     /// The maximum number of instances. Further calls wait for one, within their deadline.
     pub instances: u32,
@@ -69,11 +72,14 @@ pub struct Policy {
     /// sockets, over all instances. Opening another one fails.
     pub files: u32,
     /// Guest CPU time of one call. Waiting for the host does not count.
+    #[cfg_attr(feature = "openapi", schema(value_type = crate::openapi::Duration))]
     pub cpu: Duration,
     /// Wall time of one call, waiting for an instance included.
+    #[cfg_attr(feature = "openapi", schema(value_type = crate::openapi::Duration))]
     pub deadline: Duration,
     /// Wall time of each of `describe`, `init`, `health` and `shutdown`. When the plugin ends, it
     /// bounds the `shutdown` of all instances together.
+    #[cfg_attr(feature = "openapi", schema(value_type = crate::openapi::Duration))]
     pub init: Duration,
     /// The maximum size of one answer in bytes, at least [`Policy::LEAST_OUTPUT`].
     pub output: u64,
@@ -93,17 +99,21 @@ pub struct Policy {
 
 /// How the host protects callers from a failing plugin.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Protection {
     /// Failures in a row that open the breaker: the plugin then gets no calls for a while. 0 means
     /// never.
     pub breaker_failures: u32,
     /// How long the breaker stays open the first time; the time doubles while probe calls fail.
+    #[cfg_attr(feature = "openapi", schema(value_type = crate::openapi::Duration))]
     pub breaker_open: Duration,
     /// Probe calls in a row that must succeed to close the breaker.
     pub breaker_successes: u8,
     /// The time between two health checks; zero means no checks.
+    #[cfg_attr(feature = "openapi", schema(value_type = crate::openapi::Duration))]
     pub health_every: Duration,
     /// Wall time of one health check.
+    #[cfg_attr(feature = "openapi", schema(value_type = crate::openapi::Duration))]
     pub health_deadline: Duration,
     /// Failed checks in a row after which the plugin gets no more calls, and is restarted.
     pub health_fall: u32,

@@ -12,6 +12,7 @@ const MAX_TEXT: usize = 16 * 1024;
 
 /// The closed list of reasons; [`Reason::as_str`] is what metrics, logs and APIs show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Reason {
     /// The file or folder could not be read.

@@ -7,12 +7,13 @@ use plugbay::{Event, Host};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+use utoipa::ToSchema;
 
 /// The number of events that are kept.
 const MAX_EVENTS: usize = 256;
 
 /// An event and its sequence number.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Record {
     /// From 1, without gaps.
     pub seq: u64,

@@ -82,6 +82,7 @@ mod request_id;
 mod server;
 mod shared;
 mod tls;
+mod upgrades;
 mod watched;
 
 pub use access::{Caller, NewTokenError, Permission, Role, Token, TokensError, new_token};
@@ -98,6 +99,7 @@ pub use plugbay_otlp::Exporter;
 pub use problem::{Problem, ProblemDetails};
 pub use server::{Listening, Server, Stopped};
 pub use tls::TlsError;
+pub use upgrades::{UpgradeRequest, Upgrades};
 
 // Tested in this crate, because it has linked plugins.
 #[cfg(doctest)]

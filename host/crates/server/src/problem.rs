@@ -12,11 +12,12 @@
 //! | `role` | 403 | the token is a viewer's, and the request changes something |
 //! | `forbidden` | 403 | a web page of another origin called the admin plane |
 //! | `not-found` | 404 | no such route, codec, plugin or kind |
-//! | `weights` | 400 | the weights do not fit the section of the capability |
+//! | `weights` | 409 | the weights do not fit the section of the capability |
 //! | `unknown-generation` | 404 | the generation is not in the history |
 //! | `method-not-allowed` | 405 | the path exists, but only for the methods in `Allow` |
 //! | `not-acceptable` | 406 | `Accept` allows neither JSON nor CBOR |
 //! | `request-timeout` | 408 | the body did not arrive within `server.timeout` |
+//! | `not-upgraded` | 409 | the new process does not serve; the one before does |
 //! | `not-running` | 409 | the plugin does not run, so that it cannot be restarted or drained |
 //! | `refused` | 409 | a plugin of an earlier generation no longer starts |
 //! | `busy` | 409 | another profile is being recorded; `Retry-After` is set |
@@ -29,7 +30,7 @@
 //! | `key-reused` | 422 | the `Idempotency-Key` was used for another request |
 //! | `rate-limited` | 429 | too many requests with one token, or wrong tokens from one address; `Retry-After` is set |
 //! | `internal` | 500 | the plugin reports an internal error, or the server failed |
-//! | `not-implemented` | 501 | profiles cannot be recorded on this system |
+//! | `not-implemented` | 501 | profiles cannot be recorded on this system; the program cannot replace itself |
 //! | `transfer-coding` | 501 | the request has a transfer coding that is not `chunked` |
 //! | `trap`, `panic`, `crashed`, `cpu`, `memory`, `output`, `contract`, `host-calls` | 502 | the plugin failed |
 //! | `audit` | 503 | the admin plane cannot write to its audit log |
@@ -45,6 +46,7 @@ use axum::response::IntoResponse;
 use http_body_util::Full;
 use plugbay::{Blame, CallError, CallErrorKind, Error};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// An error for a client. It is boxed, because every handler returns a `Result` with it.
 #[derive(Clone, Debug)]
@@ -207,21 +209,25 @@ impl From<&Error> for Problem {
 }
 
 /// The body of a problem (RFC 9457), for the server and for clients.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[non_exhaustive]
 pub struct ProblemDetails<'a> {
     /// Always `about:blank`; see `code`.
     pub r#type: Cow<'a, str>,
     /// The HTTP status in words.
+    #[schema(value_type = String)]
     pub title: Cow<'a, str>,
     /// The HTTP status.
     pub status: u16,
     /// The stable code.
+    #[schema(value_type = String)]
     pub code: Cow<'a, str>,
     /// The description of the error, for people.
+    #[schema(value_type = String)]
     pub detail: Cow<'a, str>,
     /// The plugin that failed, as `name@version`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
     pub plugin: Option<Cow<'a, str>>,
 }
 

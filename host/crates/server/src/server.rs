@@ -23,6 +23,7 @@ use crate::listeners::Listeners;
 use crate::log::LogTail;
 use crate::shared::Shared;
 use crate::tls::{Tls, TlsCollector};
+use crate::upgrades::Upgrades;
 use crate::watched;
 
 /// The maximum number of connections of the data plane, if there are enough descriptors.
@@ -304,6 +305,14 @@ impl Listening {
         self
     }
 
+    /// Lets the admin plane ask the program to replace its process: `POST /v1/upgrade`. The first call counts.
+    #[must_use]
+    pub fn upgrades(self) -> (Self, Upgrades) {
+        let (ask, requests) = Upgrades::new();
+        let _ = self.shared.upgrades.set(ask);
+        (self, requests)
+    }
+
     /// The admin plane of this server, for a router of the application.
     #[must_use]
     pub fn admin_plane(&self) -> AdminPlane {
@@ -340,6 +349,9 @@ impl Listening {
         }
         if let Some(audit) = &shared.audit {
             register(&host, "admin-audit", Arc::new(AuditCollector(Arc::clone(audit))));
+        }
+        for tls in &tls {
+            tls.tell_to(host.event_sink());
         }
         if !tls.is_empty() {
             register(&host, "tls", Arc::new(TlsCollector(tls)));

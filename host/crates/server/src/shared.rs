@@ -13,6 +13,7 @@ use crate::audit::AuditLog;
 use crate::data::DataPlane;
 use crate::history::History;
 use crate::log::LogTail;
+use crate::upgrades::AskForUpgrade;
 
 /// The host, its latest events, and the progress of a shutdown.
 pub(crate) struct Shared {
@@ -33,6 +34,8 @@ pub(crate) struct Shared {
     pub(crate) logs: OnceLock<LogTail>,
     /// Answers the trial requests of the dashboard. Empty if the application serves the data plane itself.
     pub(crate) data: OnceLock<DataPlane>,
+    /// Asks the program to replace this process, if it can.
+    pub(crate) upgrades: OnceLock<AskForUpgrade>,
     /// When this was made: it tells a reader of numbered events and lines that another process has begun to count.
     pub(crate) started_at: SystemTime,
     /// One permit for each event stream that may be open.
@@ -68,6 +71,7 @@ impl Shared {
             idempotent: Arc::default(),
             logs: OnceLock::new(),
             data: OnceLock::new(),
+            upgrades: OnceLock::new(),
             started_at: SystemTime::now(),
             streams: Arc::new(Semaphore::new(EVENT_STREAMS)),
             draining: CancellationToken::new(),

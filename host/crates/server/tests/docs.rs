@@ -396,9 +396,11 @@ impl Terminals {
             }
         }
         let output = self.folder.path().join(format!(".output-{}", self.line));
-        let child = self.start(&commands, &output);
         if block.has("background") {
             self.end_first();
+        }
+        let child = self.start(&commands, &output);
+        if block.has("background") {
             self.first = Some(First { child, output, shown: 0 });
             return;
         }
@@ -531,8 +533,16 @@ impl Terminals {
         );
         let said = self.first_output();
         let First { child, output, .. } = self.first.take().unwrap();
+        let group = child.id();
         let status = self.wait(child, &output);
         assert!(status.success(), "{}: {status}{said}", self.place());
+        // A process that replaced the first one ends a moment later.
+        let is_there = format!("kill -s 0 -- -{group} 2> /dev/null");
+        let end = Instant::now() + SOON;
+        while Command::new("bash").args(["-c", &is_there]).status().unwrap().success() {
+            assert!(Instant::now() < end, "{}: not ended within {SOON:?}", self.place());
+            pause();
+        }
     }
 }
 

@@ -11,6 +11,7 @@ const HEADERS: &str = "telemetry.headers";
 
 /// A key whose new value takes effect after a restart.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[non_exhaustive]
 pub struct PendingRestart {
     /// Dotted, e.g. `server.listen`.

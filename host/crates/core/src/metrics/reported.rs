@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// A metric that a plugin reports.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct GuestMetric {
     /// Its name: lowercase letters, digits and `_`.
     pub name: String,
@@ -20,6 +21,7 @@ pub struct GuestMetric {
 
 /// The kind of a metric and its value.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(tag = "type", rename_all = "lowercase")]
 pub enum MetricValue {
     /// A value that only grows.
@@ -45,6 +47,7 @@ pub enum MetricValue {
 
 /// One bucket of a histogram.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Bucket {
     /// The upper bound, which belongs to the bucket.
     pub le: f64,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use axum::http::Method;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// What a token may do, as one word of its line in the file.
 pub trait Permission:
@@ -20,7 +21,7 @@ impl Permission for Role {
 }
 
 /// What the bearer of a token may do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum Role {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use plugbay::config::MetricsAccess;
@@ -44,8 +44,8 @@ fn caller(shared: &Shared, request: &Request) -> Result<Caller, Problem> {
         return Ok(Caller::anonymous());
     }
     let caller = bearer(tokens, client(request), request.headers())?;
-    if caller.role.allows(request.method())
-        && (caller.role == Role::Operator || !is_profile(request))
+    if caller.role == Role::Operator
+        || needed(request.method(), request.uri().path()) == Role::Viewer
     {
         return Ok(caller);
     }
@@ -56,9 +56,10 @@ fn caller(shared: &Shared, request: &Request) -> Result<Caller, Problem> {
     Err(problem.header(header::WWW_AUTHENTICATE, challenge))
 }
 
-/// Whether a request records a profile: that changes nothing, but takes processor time, and shows how the host is built.
-fn is_profile(request: &Request) -> bool {
-    request.uri().path().starts_with("/debug/pprof/")
+/// The role that a request needs. A profile changes nothing, but takes processor time, and shows how the host is built.
+pub(super) fn needed(method: &Method, path: &str) -> Role {
+    let is_profile = path.starts_with("/debug/pprof/");
+    if !is_profile && Role::Viewer.allows(method) { Role::Viewer } else { Role::Operator }
 }
 
 /// Whether a request needs no token though others do.

@@ -7,11 +7,12 @@ use std::time::SystemTime;
 use plugbay::config::PendingRestart;
 use plugbay::{DrainingStatus, GenerationStatus, PluginStatus, Rejected, timestamp};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::history::Record;
 
 /// `GET /v1/plugins`
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[non_exhaustive]
 pub struct Plugins {
     /// The number of the generation that serves.
@@ -21,7 +22,7 @@ pub struct Plugins {
 }
 
 /// `GET /v1/plugins/{name}`
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[non_exhaustive]
 pub struct Versions {
     /// The version that serves.
@@ -33,13 +34,14 @@ pub struct Versions {
 }
 
 /// `GET /v1/generations`
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[non_exhaustive]
 pub struct Generations {
     /// The number of the generation that serves.
     pub generation: u64,
     /// When it was published.
     #[serde(with = "timestamp")]
+    #[schema(value_type = String, format = DateTime)]
     pub published_at: SystemTime,
     /// The generation that an operator rolled back to, while changes are held back.
     pub pinned: Option<u64>,
@@ -56,7 +58,7 @@ pub struct Generations {
 }
 
 /// `GET /v1/rejected`
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[non_exhaustive]
 pub struct RejectedList {
     /// The number of the generation that serves.
@@ -65,16 +67,8 @@ pub struct RejectedList {
     pub rejected: Vec<Rejected>,
 }
 
-/// `POST /v1/reload`, if the reload goes on when the answer is due.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct Preparing {
-    /// The sources of the artifacts that are being prepared.
-    pub preparing: Vec<String>,
-}
-
 /// `GET /debug/registry`
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[non_exhaustive]
 pub struct Names {
     /// The number of the generation that serves.
@@ -84,7 +78,7 @@ pub struct Names {
 }
 
 /// `GET /readyz?verbose`
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[non_exhaustive]
 pub struct Readiness {
     /// Whether the server is ready: all checks are.
@@ -94,7 +88,7 @@ pub struct Readiness {
 }
 
 /// One of the things that the readiness depends on.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[non_exhaustive]
 pub struct Check {
     /// Its name.
@@ -169,7 +163,7 @@ mod tests {
             pending_restart: Vec::new(),
             events: vec![Record { seq: 1, event }],
         });
-        round_trip(&Preparing { preparing: vec!["a.wasm".into()] });
+        round_trip(&super::super::Preparing { preparing: vec!["a.wasm".into()] });
         round_trip(&RejectedList { generation: 1, rejected: Vec::new() });
         round_trip(&Names { generation: 1, names: vec!["codec".into()] });
     }

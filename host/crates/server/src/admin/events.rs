@@ -13,6 +13,7 @@ use axum::response::{IntoResponse, Response};
 use futures_lite::stream;
 use serde::Serialize;
 use tokio::sync::{OwnedSemaphorePermit, watch};
+use utoipa::ToSchema;
 
 use crate::access::Caller;
 use crate::history::Record;
@@ -22,7 +23,20 @@ use crate::shared::{EVENT_STREAMS, Shared};
 /// The interval between two keep-alive comments on an idle stream: proxies close idle connections.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
-/// `GET /v1/events`: the events from now on, or those after `Last-Event-ID`.
+/// The events from now on, or those after `Last-Event-ID`, as server-sent events.
+///
+/// The stream does not end while the host runs. Each event has its number as `id`, its stable word as `event`, and a
+/// JSON document as `data`, of which this is the schema. Of earlier events the latest 256 are kept.
+#[utoipa::path(
+    get, path = "/v1/events", tag = "state",
+    params(
+        ("Last-Event-ID" = Option<String>, Header, example = "7",
+            description = "The number of the last event that was read. Another text counts as none."),
+    ),
+    responses(
+        (status = 200, description = "The stream", body = Told, content_type = "text/event-stream"),
+    ),
+)]
 pub(super) async fn stream(
     State(shared): State<Arc<Shared>>,
     Extension(caller): Extension<Caller>,
@@ -55,9 +69,11 @@ fn sse_event(record: &Record) -> sse::Event {
 }
 
 /// A record, and its sentence for people, so that no client has to write one of its own.
-#[derive(Serialize)]
-struct Told<'a> {
+#[derive(Serialize, ToSchema)]
+#[schema(as = StreamedEvent)]
+pub(super) struct Told<'a> {
     #[serde(flatten)]
+    #[schema(value_type = Record)]
     record: &'a Record,
     text: String,
 }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, request};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, request};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
@@ -148,7 +148,8 @@ pub(super) async fn once(
     request: Request,
     next: Next,
 ) -> Response {
-    if request.method().is_safe() {
+    // The plane has no other method that changes something: what else is sent is refused further on.
+    if *request.method() != Method::POST {
         return next.run(request).await;
     }
     act(all, request, next).await.unwrap_or_else(IntoResponse::into_response)

@@ -8,6 +8,7 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use plugbay::{LiveFigures, timestamp};
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use super::views::host;
 use crate::log::LogLine;
@@ -20,11 +21,12 @@ const LINES: usize = 200;
 const MAX_LINES: usize = 1000;
 
 /// `GET /v1/figures`
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[non_exhaustive]
 pub struct Figures {
     /// When the process began to number events and lines of the log: the numbers of an earlier process mean nothing.
     #[serde(with = "timestamp")]
+    #[schema(value_type = String, format = DateTime)]
     pub host_started_at: SystemTime,
     /// The figures.
     #[serde(flatten)]
@@ -32,7 +34,7 @@ pub struct Figures {
 }
 
 /// `GET /v1/logs`
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[non_exhaustive]
 pub struct Logs {
     /// The lines, oldest first.
@@ -42,22 +44,34 @@ pub struct Logs {
 }
 
 /// The parameters of `GET /v1/logs`.
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct LogQuery {
     /// The plugin that the lines are about; all lines if it is not given.
     plugin: Option<String>,
     /// Only lines with larger numbers, the oldest of them first. Otherwise the latest lines.
     after: Option<u64>,
-    /// How many at most.
+    /// How many at most; more than 1000 count as 1000.
+    #[param(example = 50)]
     limit: Option<usize>,
 }
 
+/// The figures that change with every call, of each plugin that serves.
+#[utoipa::path(
+    get, path = "/v1/figures", tag = "state",
+    responses((status = 200, description = "The answer", body = Figures)),
+)]
 pub(super) async fn figures(State(shared): State<Arc<Shared>>) -> Result<Json<Figures>, Problem> {
     let figures = host(&shared)?.live_figures();
     Ok(Json(Figures { host_started_at: shared.started_at, figures }))
 }
 
+/// The latest lines of the log.
+#[utoipa::path(
+    get, path = "/v1/logs", tag = "state", params(LogQuery),
+    responses((status = 200, description = "The answer", body = Logs)),
+)]
 pub(super) async fn logs(
     State(shared): State<Arc<Shared>>,
     query: Result<Query<LogQuery>, QueryRejection>,

@@ -20,7 +20,17 @@ const DEADLINE: Duration = Duration::from_secs(5);
 const TYPES: [(&str, Format); 2] =
     [("text/plain", Format::Text), ("application/openmetrics-text", Format::OpenMetrics)];
 
-/// `GET /metrics`
+/// The metrics, for Prometheus: as `text/plain`, or as `OpenMetrics` if the client prefers it.
+///
+/// Needs no token if `admin.metrics` is `open`.
+#[utoipa::path(
+    get, path = "/metrics", tag = "observe",
+    responses(
+        (status = 200, description = "The metrics", content(
+            (String = "text/plain"), (String = "application/openmetrics-text"),
+        )),
+    ),
+)]
 pub(super) async fn metrics(
     State(shared): State<Arc<Shared>>,
     headers: HeaderMap,

@@ -16,10 +16,12 @@
 //! | `POST /v1/plugins/{name}/disable`, `enable`, `restart`, `drain`, `breaker` | acts on a plugin; see `actions` |
 //! | `POST /v1/capabilities/{KIND:NAME}/weights` | sets the weights of its providers |
 //! | `GET /v1/config` | the configuration in force, and where each value comes from |
+//! | `POST /v1/upgrade` | replaces the process by a new one of the program on disk, and says which one serves |
 //! | `POST /v1/reload` | reads the folder and the configuration now; `Prefer: wait=SECONDS` bounds how long the answer waits |
 //! | `GET /debug/registry`, `/debug/registry/{name}` | the names of a kind, or of `plugins` |
 //! | `GET /debug/pprof/profile` | a profile of the processor time of this process; `?seconds=N` bounds it |
 //! | `GET /metrics` | the metrics, for Prometheus |
+//! | `GET /openapi.json` | the description of all these paths, as an `OpenAPI` document |
 //! | `GET /v1/session` | who the client is, and what it may do |
 //! | `GET /`, `/ui/…` | the dashboard |
 //! | `GET /livez` | 200 unless the reconciler is stalled |
@@ -30,7 +32,9 @@
 //! | `router`, `plane` | the paths; the plane without a listener |
 //! | `views`, `bodies` | status, generations, rejections; what is written |
 //! | `actions` | what operators change |
+//! | `openapi` | the description of the plane |
 //! | `live` | what changes with every call: figures, lines of the log |
+//! | `upgrade` | asks the program to replace its process |
 //! | `trial_request` | one request to the data plane from within |
 //! | `ui` | the files of the dashboard |
 //! | `access_log` | the line of each request |
@@ -54,6 +58,7 @@ mod idempotent;
 mod limits;
 mod live;
 mod metrics;
+mod openapi;
 mod plane;
 mod plugin;
 mod prefer;
@@ -64,12 +69,11 @@ mod router;
 mod session;
 mod trial_request;
 mod ui;
+mod upgrade;
 mod views;
 
-pub use self::actions::{Accepted, Diff};
-pub use self::bodies::{
-    Check, Generations, Names, Plugins, Preparing, Readiness, RejectedList, Versions,
-};
+pub use self::actions::{Accepted, Diff, Preparing};
+pub use self::bodies::{Check, Generations, Names, Plugins, Readiness, RejectedList, Versions};
 pub(crate) use self::idempotent::Idempotent;
 pub(crate) use self::limits::Rates;
 pub use self::live::{Figures, Logs};
@@ -77,4 +81,5 @@ pub use self::plane::AdminPlane;
 pub use self::plugin::plugin;
 pub use self::registry::{Entry, Registry, State, names, registry};
 pub use self::session::Session;
-pub use self::trial_request::{TrialAnswer, TrialRequest};
+pub use self::trial_request::{HeaderField, TrialAnswer, TrialRequest};
+pub use self::upgrade::Upgraded;

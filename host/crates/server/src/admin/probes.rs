@@ -7,16 +7,38 @@ use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use plugbay::Host;
-use serde_json::json;
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::bodies::{Check, Readiness};
 use crate::problem::Problem;
 use crate::shared::Shared;
 
+/// The answer of a probe.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Probe {
+    /// `alive` or `ready`.
+    status: &'static str,
+}
+
+/// The answer of `/readyz`.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+pub(super) enum Ready {
+    /// Without `verbose`.
+    Brief(Probe),
+    /// With `verbose`: all that the readiness depends on.
+    Verbose(Readiness),
+}
+
 /// Alive unless the reconciler is stalled, also while the first generation is being built.
+#[utoipa::path(
+    get, path = "/livez", tag = "observe",
+    responses((status = 200, description = "Alive", body = Probe)),
+)]
 pub(super) async fn livez(State(shared): State<Arc<Shared>>) -> Response {
     if shared.liveness.is_alive() {
-        return Json(json!({ "status": "alive" })).into_response();
+        return Json(Probe { status: "alive" }).into_response();
     }
     if shared.draining.is_cancelled() {
         return unavailable("the host is shut down".to_owned());
@@ -27,7 +49,15 @@ pub(super) async fn livez(State(shared): State<Arc<Shared>>) -> Response {
     ))
 }
 
-/// Ready from the first generation to the signal to stop. With `?verbose`, all that it depends on.
+/// Ready from the first generation to the signal to stop.
+#[utoipa::path(
+    get, path = "/readyz", tag = "observe",
+    params(("verbose" = Option<String>, Query, description = "With any value or none: answers all that the readiness depends on, also if the host is not ready")),
+    responses(
+        (status = 200, description = "Ready", body = Ready),
+        (status = 503, description = "Not ready, asked with `verbose`", body = Readiness),
+    ),
+)]
 pub(super) async fn readyz(
     State(shared): State<Arc<Shared>>,
     RawQuery(query): RawQuery,
@@ -36,10 +66,11 @@ pub(super) async fn readyz(
     let ready = checks.iter().all(|check| check.ok);
     if query.is_some_and(|query| is_verbose(&query)) {
         let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-        return (status, Json(Readiness { ready, checks: checks.into() })).into_response();
+        return (status, Json(Ready::Verbose(Readiness { ready, checks: checks.into() })))
+            .into_response();
     }
     match checks.into_iter().find(|check| !check.ok) {
-        None => Json(json!({ "status": "ready" })).into_response(),
+        None => Json(Ready::Brief(Probe { status: "ready" })).into_response(),
         Some(failed) => unavailable(failed.details.into_iter().next().unwrap_or_default()),
     }
 }

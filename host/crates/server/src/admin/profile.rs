@@ -21,8 +21,18 @@ const DEFAULT: u64 = 30;
 /// The longest time, in seconds.
 const MOST: u64 = 300;
 
-/// `GET /debug/pprof/profile`: records for `seconds`, or until the client goes or the server stops, and answers in
-/// pprof's format.
+/// A profile of the processor time of this process, in the format of pprof.
+///
+/// Records for `seconds`, or until the client goes or the server stops.
+#[utoipa::path(
+    get, path = "/debug/pprof/profile", tag = "debug",
+    params(
+        ("seconds" = Option<u16>, Query, description = "How long to record", minimum = 1, maximum = 300, example = 10),
+    ),
+    responses(
+        (status = 200, description = "The profile, compressed by gzip", body = [u8], content_type = "application/octet-stream"),
+    ),
+)]
 pub(super) async fn profile(
     State(shared): State<Arc<Shared>>,
     method: Method,

@@ -6,9 +6,11 @@ use plugbay::kind::BUILT_IN;
 use plugbay::{CapabilityStatus, PluginState, PluginStatus, Reason, Status};
 use serde::de::value::StrDeserializer;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use utoipa::openapi::{ObjectBuilder, RefOr, Schema, Type};
+use utoipa::{PartialSchema, ToSchema};
 
 /// The names of one kind, or of all plugins.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Registry {
     /// The kind, or `plugins`.
     pub name: String,
@@ -20,7 +22,8 @@ pub struct Registry {
 }
 
 /// One name.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = RegistryEntry)]
 pub struct Entry {
     /// The name of a capability or of a plugin. Empty for a rejected file whose name is not known.
     pub name: String,
@@ -70,6 +73,17 @@ impl Serialize for State {
         serializer.serialize_str(self.as_str())
     }
 }
+
+impl PartialSchema for State {
+    fn schema() -> RefOr<Schema> {
+        let words = PluginState::ALL.map(Self::Serving).into_iter();
+        let words = words.chain([Self::Draining, Self::Rejected]).map(Self::as_str);
+        let words = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(words));
+        words.description(Some("The state of a plugin.")).into()
+    }
+}
+
+impl ToSchema for State {}
 
 impl<'de> Deserialize<'de> for State {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

@@ -1,26 +1,43 @@
 //! The paths of the admin plane.
+//!
+//! A path and its methods are written once, at the handler: from there they come into the router, into `Allow`, and into
+//! the document that [`openapi`](super::openapi) serves.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
-use axum::Router;
+use axum::body::Bytes;
 use axum::http::{HeaderName, HeaderValue, Method, header};
 use axum::middleware;
 use axum::response::IntoResponse;
-use axum::routing::{MethodRouter, get, post};
+use axum::{Extension, Router};
 use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
+use utoipa::openapi::PathItem;
+use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
+use utoipa_axum::routes;
 
 use super::audited::audited;
 use super::authenticate::authenticate;
 use super::idempotent::once;
 use super::limits::limit;
-use super::session::session;
+use super::openapi::{self, Document, with_problems};
 use super::{
-    access_log, actions, events, guard, live, metrics, probes, profile, trial_request, ui, views,
+    access_log, actions, events, guard, live, metrics, probes, profile, session, trial_request, ui,
+    upgrade, views,
 };
 use crate::problem::{Problem, other_method, panicked};
 use crate::shared::Shared;
+
+static DOCUMENT: LazyLock<Bytes> = LazyLock::new(|| description().into());
+
+/// The document that describes the plane.
+pub(super) fn description() -> String {
+    let [guarded, open] = [with_token(), without_token()].map(OpenApiRouter::into_openapi);
+    openapi::text(guarded, open)
+}
+
+type Routes = OpenApiRouter<Arc<Shared>>;
 
 /// The router of the admin plane.
 pub(super) fn router(shared: Arc<Shared>, hosts: guard::Hosts) -> Router {
@@ -40,32 +57,15 @@ pub(super) fn router(shared: Arc<Shared>, hosts: guard::Hosts) -> Router {
         .layer(CatchPanicLayer::custom(panicked))
         .layer(middleware::from_fn_with_state(hosts, guard::refuse_foreign_pages))
         .layer(middleware::from_fn_with_state(Arc::clone(&shared), views::ending));
-    Router::new()
-        .route("/v1/status", read(get(views::status)))
-        .route("/v1/plugins", read(get(views::plugins)))
-        .route("/v1/plugins/{name}", read(get(views::plugin)))
-        .route("/v1/generations", read(get(views::generations)))
-        .route("/v1/generations/{number}/rollback", only("OPTIONS, POST", post(actions::rollback)))
-        .route("/v1/resume", only("OPTIONS, POST", post(actions::resume)))
-        .route("/v1/rejected", read(get(views::rejected)))
-        .route("/v1/events", read(get(events::stream)))
-        .route("/v1/figures", read(get(live::figures)))
-        .route("/v1/logs", read(get(live::logs)))
-        .route("/v1/routes/test", only("OPTIONS, POST", post(trial_request::test)))
-        .route("/v1/reload", only("OPTIONS, POST", post(actions::reload)))
-        .merge(acting())
-        .route("/debug/registry", read(get(views::registries)))
-        .route("/debug/registry/{name}", read(get(views::registry)))
-        .route("/debug/pprof/profile", only("GET, OPTIONS", get(profile::profile)))
-        .route("/metrics", read(get(metrics::metrics)))
-        .route("/v1/session", read(get(session)))
-        // The routes above need a token, if there are tokens. Those below do not.
+    let (with_token, _) = with_token().split_for_parts();
+    let (without_token, _) = without_token().split_for_parts();
+    with_token
+        .route_layer(Extension(Document(|| DOCUMENT.clone())))
         .route_layer(middleware::from_fn_with_state(Arc::clone(&shared), audited))
         .route_layer(middleware::from_fn_with_state(Arc::clone(&shared.idempotent), once))
         .route_layer(middleware::from_fn_with_state(Arc::clone(&shared.rates), limit))
         .route_layer(middleware::from_fn_with_state(Arc::clone(&shared), authenticate))
-        .route("/livez", read(get(probes::livez)))
-        .route("/readyz", read(get(probes::readyz)))
+        .merge(without_token)
         // Needs no token: these files hold no data.
         .merge(ui::router())
         .fallback(|| async {
@@ -75,25 +75,86 @@ pub(super) fn router(shared: Arc<Shared>, hosts: guard::Hosts) -> Router {
         .with_state(shared)
 }
 
-/// The actions of operators, and what they change.
-fn acting() -> Router<Arc<Shared>> {
-    let act = |methods| only("OPTIONS, POST", methods);
-    Router::new()
-        .route("/v1/plugins/{name}/disable", act(post(actions::disable)))
-        .route("/v1/plugins/{name}/enable", act(post(actions::enable)))
-        .route("/v1/plugins/{name}/restart", act(post(actions::restart)))
-        .route("/v1/plugins/{name}/drain", act(post(actions::drain)))
-        .route("/v1/plugins/{name}/breaker", act(post(actions::breaker)))
-        .route("/v1/capabilities/{name}/weights", act(post(actions::weights)))
-        .route("/v1/generations/{number}/diff", read(get(actions::diff)))
-        .route("/v1/config", read(get(actions::config)))
+/// The routes that need a token, if there are tokens.
+fn with_token() -> Routes {
+    reading().merge(acting())
 }
 
-fn read(methods: MethodRouter<Arc<Shared>>) -> MethodRouter<Arc<Shared>> {
-    only("GET, HEAD, OPTIONS", methods)
+/// The routes that no role but that of an operator limits.
+fn reading() -> Routes {
+    OpenApiRouter::new()
+        .routes(route(routes!(views::status), &[]))
+        .routes(route(routes!(views::plugins), &[]))
+        .routes(route(routes!(views::plugin), &["bad-request", "not-found"]))
+        .routes(route(routes!(views::generations), &[]))
+        .routes(route(routes!(actions::diff), &["bad-request", "unknown-generation"]))
+        .routes(route(routes!(views::rejected), &[]))
+        .routes(route(routes!(views::config), &[]))
+        .routes(route(routes!(events::stream), &["overloaded"]))
+        .routes(route(routes!(live::figures), &[]))
+        .routes(route(routes!(live::logs), &["bad-request", "not-found"]))
+        .routes(route(routes!(session::session), &[]))
+        .routes(route(routes!(openapi::document), &[]))
+        .routes(route(routes!(metrics::metrics), &["internal"]))
+        .routes(route(routes!(views::registries), &[]))
+        .routes(route(routes!(views::registry), &["bad-request", "not-found"]))
+        .routes(route_with(
+            "GET, OPTIONS",
+            routes!(profile::profile),
+            &["bad-request", "busy", "internal", "not-implemented", "unavailable"],
+        ))
 }
 
-fn only(allow: &'static str, methods: MethodRouter<Arc<Shared>>) -> MethodRouter<Arc<Shared>> {
-    methods
-        .fallback(move |method: Method| async move { other_method(&method, allow).into_response() })
+/// The actions of operators.
+fn acting() -> Routes {
+    let stopped = ["bad-request", "stopped"].as_slice();
+    let act = ["bad-request", "not-found", "refused", "stopped"].as_slice();
+    let act_on_running = ["bad-request", "not-found", "not-running", "refused", "stopped"];
+    let rollback = ["bad-request", "unknown-generation", "refused", "stopped"];
+    let weights = ["bad-request", "not-found", "weights", "refused", "stopped"];
+    OpenApiRouter::new()
+        .routes(route(routes!(actions::reload), stopped))
+        .routes(route(routes!(actions::rollback), &rollback))
+        .routes(route(routes!(actions::resume), &["bad-request", "refused", "stopped"]))
+        .routes(route(routes!(actions::disable), act))
+        .routes(route(routes!(actions::enable), act))
+        .routes(route(routes!(actions::restart), &act_on_running))
+        .routes(route(routes!(actions::drain), &act_on_running))
+        .routes(route(routes!(actions::breaker), &act_on_running))
+        .routes(route(routes!(actions::weights), &weights))
+        .routes(route(routes!(upgrade::upgrade), &["not-implemented", "not-upgraded", "stopped"]))
+        .routes(route(routes!(trial_request::test), &["bad-request", "not-found"]))
+}
+
+/// The routes that never need a token.
+fn without_token() -> Routes {
+    OpenApiRouter::new()
+        .routes(route(routes!(probes::livez), &["unavailable"]))
+        .routes(route(routes!(probes::readyz), &["unavailable"]))
+}
+
+/// A route that refuses other methods than those of its description, with the codes of its own problems.
+fn route(
+    routes: UtoipaMethodRouter<Arc<Shared>>,
+    problems: &[&str],
+) -> UtoipaMethodRouter<Arc<Shared>> {
+    let allow = if routes.1.paths.values().any(|path: &PathItem| path.get.is_some()) {
+        "GET, HEAD, OPTIONS"
+    } else {
+        "OPTIONS, POST"
+    };
+    route_with(allow, routes, problems)
+}
+
+fn route_with(
+    allow: &'static str,
+    routes: UtoipaMethodRouter<Arc<Shared>>,
+    problems: &[&str],
+) -> UtoipaMethodRouter<Arc<Shared>> {
+    let (schemas, mut paths, methods) = routes;
+    with_problems(&mut paths, problems);
+    let methods = methods.fallback(move |method: Method| async move {
+        other_method(&method, allow).into_response()
+    });
+    (schemas, paths, methods)
 }

@@ -6,14 +6,15 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use axum::Json;
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::extract::State;
-use axum::extract::rejection::JsonRejection;
 use axum::http::{HeaderName, HeaderValue, Method, Request, Uri};
 use http_body_util::BodyExt as _;
 use serde::{Deserialize, Serialize};
 use tower::ServiceExt as _;
+use utoipa::ToSchema;
 
+use super::actions::read;
 use crate::problem::Problem;
 use crate::shared::Shared;
 
@@ -21,42 +22,62 @@ use crate::shared::Shared;
 const MAX_SHOWN: usize = 64 << 10;
 
 /// The body of `POST /v1/routes/test`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TrialRequest {
     /// The method, such as `GET`.
+    #[schema(pattern = "^[A-Z]{1,16}$")]
     pub method: String,
     /// The path, with its query.
+    #[schema(pattern = "^/[A-Za-z0-9/_.~%?&=+,:;@!$'()*-]*$")]
     pub path: String,
     /// Header fields.
     #[serde(default)]
-    pub headers: Vec<(String, String)>,
+    pub headers: Vec<HeaderField>,
     /// The body.
     #[serde(default)]
     pub body: String,
 }
 
+/// A header field.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct HeaderField {
+    /// Its name.
+    #[schema(pattern = "^[A-Za-z][A-Za-z0-9-]{0,99}$")]
+    pub name: String,
+    /// Its value. Of an answer with other bytes these are escaped, as `\xff`.
+    #[schema(pattern = "^[\t -~]*$")]
+    pub value: String,
+}
+
 /// What the data plane answered.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[non_exhaustive]
 pub struct TrialAnswer {
     /// The status.
     pub status: u16,
     /// How long it took, in milliseconds.
     pub took_ms: f64,
-    /// The header fields. Bytes that are not UTF-8 are replaced.
-    pub headers: Vec<(String, String)>,
+    /// The header fields.
+    pub headers: Vec<HeaderField>,
     /// The beginning of the body. Bytes that are not UTF-8 are replaced.
     pub body: String,
     /// How many bytes the body has.
     pub size: usize,
 }
 
+/// Sends one request to the data plane from within the process, and shows the answer.
+#[utoipa::path(
+    post, path = "/v1/routes/test", tag = "act", operation_id = "test_route",
+    request_body(content = TrialRequest, example = json!({"method": "GET", "path": "/hello"})),
+    responses((status = 200, description = "What the data plane answered", body = TrialAnswer)),
+)]
 pub(super) async fn test(
     State(shared): State<Arc<Shared>>,
-    request: Result<Json<TrialRequest>, JsonRejection>,
+    body: Bytes,
 ) -> Result<Json<TrialAnswer>, Problem> {
-    let Json(asked) = request.map_err(|error| Problem::bad_request(error.body_text()))?;
+    let asked = read(&body, r#"a request such as {"method":"GET","path":"/hello"}"#)?;
     let request = request_of(asked).map_err(Problem::bad_request)?;
     let plane = shared.data.get().ok_or_else(|| {
         Problem::not_found("the application serves the data plane itself: send the request to it")
@@ -69,10 +90,17 @@ pub(super) async fn test(
     let body = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
     let headers = parts.headers.iter();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let field = |(name, value): (&HeaderName, &HeaderValue)| HeaderField {
+        name: name.to_string(),
+        value: match value.to_str() {
+            Ok(text) => text.to_owned(),
+            Err(_) => value.as_bytes().escape_ascii().to_string(),
+        },
+    };
     Ok(Json(TrialAnswer {
         status: parts.status.as_u16(),
         took_ms,
-        headers: headers.map(|(name, value)| (name.to_string(), text(value.as_bytes()))).collect(),
+        headers: headers.map(field).collect(),
         body: text(&body[..body.len().min(MAX_SHOWN)]),
         size: body.len(),
     }))
@@ -85,7 +113,7 @@ fn request_of(asked: TrialRequest) -> Result<Request<Body>, String> {
     let uri = Uri::from_str(&path).ok().filter(|uri| path.starts_with('/') && uri.path() != "");
     let uri = uri.ok_or_else(|| format!("expected a path such as /hello, found {path:?}"))?;
     let mut request = Request::builder().method(method).uri(uri);
-    for (name, value) in headers {
+    for HeaderField { name, value } in headers {
         let field = HeaderName::from_str(&name).ok().zip(HeaderValue::from_str(&value).ok());
         let (known, value) =
             field.ok_or_else(|| format!("expected a valid header field, found {name:?}"))?;

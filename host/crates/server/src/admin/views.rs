@@ -1,25 +1,19 @@
 //! The handlers of the admin plane.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
-use plugbay::{Host, RollbackError, Status};
-use tokio::time::timeout;
+use axum::response::Response;
+use plugbay::{Host, RunningConfig, Status};
 
-use super::bodies::{Generations, Names, Plugins, Preparing, RejectedList, Versions};
-use super::prefer;
+use super::bodies::{Generations, Names, Plugins, RejectedList, Versions};
 use super::registry::{self, Registry};
 use crate::problem::Problem;
 use crate::shared::Shared;
-
-/// How long a reload may take before it is answered with 202, if the client does not say.
-const RELOAD_WAIT: Duration = Duration::from_millis(100);
 
 type Answer<T> = Result<Json<T>, Problem>;
 type Name = Result<Path<String>, PathRejection>;
@@ -51,21 +45,42 @@ fn name_in(name: Name) -> Result<String, Problem> {
     }
 }
 
+/// What runs, what was refused, and all that belongs to it, in one document.
+#[utoipa::path(
+    get, path = "/v1/status", tag = "state",
+    responses((status = 200, description = "The answer", body = Status)),
+)]
 pub(super) async fn status(State(shared): State<Arc<Shared>>) -> Answer<Status> {
     Ok(Json(host(&shared)?.status()))
 }
 
+/// The plugins that serve.
+#[utoipa::path(
+    get, path = "/v1/plugins", tag = "state",
+    responses((status = 200, description = "The answer", body = Plugins)),
+)]
 pub(super) async fn plugins(State(shared): State<Arc<Shared>>) -> Answer<Plugins> {
     let Status { generation, plugins, .. } = host(&shared)?.status();
     Ok(Json(Plugins { generation, plugins }))
 }
 
+/// One plugin: its stable version, and its version on trial.
+#[utoipa::path(
+    get, path = "/v1/plugins/{name}", tag = "state",
+    params(("name" = String, Path, description = "The name of a plugin, or a capability `KIND:NAME` that it offers", example = "hello")),
+    responses((status = 200, description = "The answer", body = Versions)),
+)]
 pub(super) async fn plugin(State(shared): State<Arc<Shared>>, name: Name) -> Answer<Versions> {
     let name = name_in(name)?;
     let status = host(&shared)?.status();
     super::plugin(&status, &name).map(Json).map_err(Problem::not_found)
 }
 
+/// The generation that serves, those to roll back to, retired versions, and the latest events.
+#[utoipa::path(
+    get, path = "/v1/generations", tag = "state",
+    responses((status = 200, description = "The answer", body = Generations)),
+)]
 pub(super) async fn generations(State(shared): State<Arc<Shared>>) -> Answer<Generations> {
     let host = host(&shared)?;
     let now = host.snapshot();
@@ -81,65 +96,33 @@ pub(super) async fn generations(State(shared): State<Arc<Shared>>) -> Answer<Gen
     }))
 }
 
+/// What was refused, with reason and hint.
+#[utoipa::path(
+    get, path = "/v1/rejected", tag = "state",
+    responses((status = 200, description = "The answer", body = RejectedList)),
+)]
 pub(super) async fn rejected(State(shared): State<Arc<Shared>>) -> Answer<RejectedList> {
     let now = host(&shared)?.snapshot();
     Ok(Json(RejectedList { generation: now.generation(), rejected: now.rejected().to_vec() }))
 }
 
-/// Waits for the report as long as the client prefers. The reload goes on after that, and if the
-/// client disconnects.
-pub(super) async fn reload(
-    State(shared): State<Arc<Shared>>,
-    headers: HeaderMap,
-) -> Result<Response, Problem> {
-    let host = host(&shared)?;
-    let preferred = prefer::wait(&headers);
-    let mut response = match timeout(preferred.unwrap_or(RELOAD_WAIT), host.reload()).await {
-        Ok(report) => Json(report).into_response(),
-        Err(_elapsed) => {
-            (StatusCode::ACCEPTED, Json(Preparing { preparing: host.preparing() })).into_response()
-        }
-    };
-    if let Some(wait) = preferred
-        && let Ok(applied) = HeaderValue::from_str(&format!("wait={}", wait.as_secs()))
-    {
-        response.headers_mut().insert(prefer::APPLIED, applied);
-    }
-    Ok(response)
-}
-
-/// The change goes on if the client disconnects.
-pub(super) async fn rollback(
-    State(shared): State<Arc<Shared>>,
-    number: Result<Path<u64>, PathRejection>,
-) -> Answer<plugbay::Report> {
-    let number = match number {
-        Ok(Path(number)) => number,
-        Err(rejection) => return Err(Problem::bad_request(rejection.to_string())),
-    };
-    host(&shared)?.roll_back(number).await.map(Json).map_err(|error| rollback_problem(&error))
-}
-
-/// The change goes on if the client disconnects.
-pub(super) async fn resume(State(shared): State<Arc<Shared>>) -> Answer<plugbay::Report> {
-    host(&shared)?.resume().await.map(Json).map_err(|error| rollback_problem(&error))
-}
-
-pub(super) fn rollback_problem(error: &RollbackError) -> Problem {
-    let status = match error {
-        RollbackError::Unknown { .. } => StatusCode::NOT_FOUND,
-        RollbackError::Stopped => StatusCode::SERVICE_UNAVAILABLE,
-        _ => StatusCode::CONFLICT,
-    };
-    Problem::new(status, error.reason(), error.to_string())
-}
-
+/// The kinds of capabilities.
+#[utoipa::path(
+    get, path = "/debug/registry", tag = "debug",
+    responses((status = 200, description = "The answer", body = Names)),
+)]
 pub(super) async fn registries(State(shared): State<Arc<Shared>>) -> Answer<Names> {
     let now = host(&shared)?.snapshot();
     let names = registry::names(&now.capabilities());
     Ok(Json(Names { generation: now.generation(), names }))
 }
 
+/// The names of one kind, or of all plugins, with who provides each.
+#[utoipa::path(
+    get, path = "/debug/registry/{name}", tag = "debug",
+    params(("name" = String, Path, description = "A kind, or `plugins`", example = "plugins")),
+    responses((status = 200, description = "The answer", body = Registry)),
+)]
 pub(super) async fn registry(State(shared): State<Arc<Shared>>, name: Name) -> Answer<Registry> {
     let name = name_in(name)?;
     let status = host(&shared)?.status();
@@ -147,4 +130,13 @@ pub(super) async fn registry(State(shared): State<Arc<Shared>>, name: Name) -> A
         let known = registry::names(&status.capabilities).join(", ");
         Problem::not_found(format!("no kind {name:?}; known: {known}"))
     })
+}
+
+/// The configuration in force, and where each value comes from. Values that sound like secrets are hidden.
+#[utoipa::path(
+    get, path = "/v1/config", tag = "state",
+    responses((status = 200, description = "The answer", body = RunningConfig)),
+)]
+pub(super) async fn config(State(shared): State<Arc<Shared>>) -> Answer<RunningConfig> {
+    Ok(Json(host(&shared)?.running_config()))
 }

@@ -1,6 +1,5 @@
-//! `enable`, `disable`, `restart`, `drain`, `breaker`, `weights`
+//! `enable`, `disable`, `restart`, `drain`, `breaker`
 
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use axum::body::Bytes;
@@ -21,10 +20,23 @@ use super::target::Target;
 const LOOK: u64 = 1;
 
 #[derive(Args)]
-struct Common {
+pub(super) struct Common {
     /// Shows what would change, and changes nothing
     #[arg(long)]
     dry_run: bool,
+}
+
+impl Common {
+    /// Whether nothing is to be changed.
+    pub(super) fn is_dry_run(&self) -> bool {
+        self.dry_run
+    }
+
+    /// The path with the parameter of a dry run, if it is one.
+    fn path(&self, path: &str) -> String {
+        let query = if self.dry_run { "?dry_run=true" } else { "" };
+        format!("{path}{query}")
+    }
 }
 
 /// Lets a plugin run and get calls again, after disable or drain
@@ -109,29 +121,6 @@ enum BreakerAction {
     Reset,
 }
 
-/// Sets the weights of the plugins that share a capability, or brings back the configured ones
-#[derive(Args)]
-#[command(after_help = "Examples:
-  plugbay weights codec:json json=90 json-fast=10
-  plugbay weights codec:json           back to those of the configuration")]
-pub(super) struct Weights {
-    /// The capability, as KIND:NAME
-    #[arg(value_name = "CAPABILITY")]
-    capability: String,
-    /// The new weight of a plugin; others keep theirs
-    #[arg(value_name = "PLUGIN=N", value_parser = weight)]
-    providers: Vec<(String, u32)>,
-    #[command(flatten)]
-    common: Common,
-}
-
-fn weight(text: &str) -> Result<(String, u32), String> {
-    let expected = || "expected PLUGIN=NUMBER, such as json=90".to_owned();
-    let (plugin, weight) = text.split_once('=').ok_or_else(expected)?;
-    let weight = weight.parse().map_err(|_| expected())?;
-    if plugin.is_empty() { Err(expected()) } else { Ok((plugin.to_owned(), weight)) }
-}
-
 impl Enable {
     pub(super) fn run(&self, globals: &Globals) -> Result<Outcome, Failure> {
         on_plugin(globals, &self.name, "enable", Bytes::new(), &self.common)
@@ -161,19 +150,10 @@ impl Breaker {
     }
 }
 
-impl Weights {
-    pub(super) fn run(&self, globals: &Globals) -> Result<Outcome, Failure> {
-        let weights: BTreeMap<_, _> = self.providers.iter().cloned().collect();
-        let body = json!({ "weights": weights }).to_string().into();
-        let path = format!("/v1/capabilities/{}/weights", percent_encode(&self.capability));
-        act(globals, &path, &self.capability, "setting the weights", body, &self.common)
-    }
-}
-
 impl Drain {
     pub(super) fn run(&self, globals: &Globals) -> Result<Outcome, Failure> {
         let target = Target::of(globals)?;
-        let path = path(&self.name, "drain", &self.common);
+        let path = self.common.path(&path(&self.name, "drain"));
         let end = Instant::now() + Duration::from_secs(self.wait);
         let progress = Progress::new(globals);
         let mut report = ask_to_drain(&target, &path, 0)?;
@@ -198,9 +178,8 @@ fn ask_to_drain(target: &Target, path: &str, wait: u64) -> Result<ActionReport, 
     source::read_named(answer.ok_or_else(|| source::no_host(target))?)
 }
 
-fn path(name: &str, action: &str, common: &Common) -> String {
-    let query = if common.dry_run { "?dry_run=true" } else { "" };
-    format!("/v1/plugins/{}/{action}{query}", percent_encode(name))
+fn path(name: &str, action: &str) -> String {
+    format!("/v1/plugins/{}/{action}", percent_encode(name))
 }
 
 fn on_plugin(
@@ -210,12 +189,22 @@ fn on_plugin(
     body: Bytes,
     common: &Common,
 ) -> Result<Outcome, Failure> {
-    let path = format!("/v1/plugins/{}/{action}", percent_encode(name));
-    act(globals, &path, name, action, body, common)
+    act(globals, &path(name, action), name, action, body, common)
+}
+
+/// Asks what a change of the whole host would change, and prints it.
+pub(super) fn preview(globals: &Globals, path: &str) -> Result<Outcome, Failure> {
+    let target = Target::of(globals)?;
+    let path = Common { dry_run: true }.path(path);
+    let asked = Progress::new(globals)
+        .during("waiting for the host", || source::command(&target, &path))?;
+    let report: ActionReport = source::read_named(asked.ok_or_else(|| source::no_host(&target))?)?;
+    show(globals, &report)?;
+    Ok(Outcome::Done)
 }
 
 /// Asks for an action, and prints what it changed.
-fn act(
+pub(super) fn act(
     globals: &Globals,
     path: &str,
     on: &str,
@@ -224,8 +213,7 @@ fn act(
     common: &Common,
 ) -> Result<Outcome, Failure> {
     let target = Target::of(globals)?;
-    let query = if common.dry_run { "?dry_run=true" } else { "" };
-    let path = format!("{path}{query}");
+    let path = common.path(path);
     let message = format!("{what}: {on}");
     // The longest that a host may be asked to wait.
     let prefer = [("prefer", "wait=300")];
@@ -246,7 +234,8 @@ fn show(globals: &Globals, report: &ActionReport) -> Result<(), Failure> {
         return Ok(print::json(report)?);
     }
     let ActionReport { action, on, dry_run, generation, published, .. } = report;
-    let what = escaped(format!("{action} {on}")).into_owned();
+    let what = format!("{action} {on}");
+    let what = escaped(what.trim_end()).into_owned();
     print::line(&match (dry_run, published) {
         (true, _) => format!("{what} would change:"),
         (false, true) => format!("{what}: generation {generation} serves now"),
@@ -275,17 +264,4 @@ fn calls(left: CallsLeft) -> String {
         others => format!(", and {others} that may reach it"),
     };
     format!("{leases} calls in flight{others}")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn weights_are_pairs() {
-        assert_eq!(weight("json=90"), Ok(("json".to_owned(), 90)));
-        for wrong in ["json", "=1", "json=", "json=-1", "json=1.5", "json=99999999999"] {
-            assert!(weight(wrong).unwrap_err().contains("json=90"), "{wrong}");
-        }
-    }
 }

@@ -8,7 +8,7 @@ use super::failure::{Failure, Outcome};
 use super::globals::Globals;
 use super::{
     actions, audit, call, change, check, completions, config, convert, events, generations,
-    inspect, list, logs, serve, services, status, token, top, trace, version,
+    inspect, list, logs, serve, services, status, token, top, trace, upgrade, version, weights,
 };
 
 /// Serves plugins - WASM components and linked crates - and replaces them while they serve.
@@ -58,7 +58,8 @@ enum Command {
     Restart(actions::Restart),
     Drain(actions::Drain),
     Breaker(actions::Breaker),
-    Weights(actions::Weights),
+    Weights(weights::Weights),
+    Upgrade(upgrade::Upgrade),
     Events(events::Events),
     Logs(logs::Logs),
     Top(top::Top),
@@ -112,6 +113,7 @@ fn dispatch(cli: &Cli) -> Result<Outcome, Failure> {
         Command::Drain(drain) => drain.run(globals),
         Command::Breaker(breaker) => breaker.run(globals),
         Command::Weights(weights) => weights.run(globals),
+        Command::Upgrade(upgrade) => upgrade.run(globals),
         Command::Events(events) => events.run(globals),
         Command::Logs(logs) => logs.run(globals),
         Command::Top(top) => top.run(globals),

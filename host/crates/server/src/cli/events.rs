@@ -1,28 +1,24 @@
 //! `events`
 
-use std::time::Duration;
-
 use axum::body::Bytes;
 use axum::http::{Method, StatusCode};
 use clap::Args;
 use http_body_util::BodyExt as _;
 use plugbay::{escaped, timestamp};
 use plugbay_server::{Record, admin};
-use serde_json::json;
 
 use super::failure::{Failure, Outcome};
 use super::globals::Globals;
+use super::retry::Connection;
 use super::sse::Parser;
 use super::target::Target;
 use super::{print, source};
 
-/// How long a follower waits before it connects again: at first, and at most.
-const RETRY: [Duration; 2] = [Duration::from_millis(250), Duration::from_secs(5)];
-
 /// Shows what happened: the latest events of the running host, and with --follow those that come
 ///
 /// A host keeps 256 events. With --follow the command connects again when the connection is lost, goes on after the
-/// last event that it has seen, and says so if events in between are lost or the host was started again.
+/// last event that it has seen, and says so if events in between are lost or the host was started again. It ends if the
+/// host does not answer for ten minutes.
 #[derive(Args)]
 #[command(after_help = "Examples:
   plugbay events
@@ -44,7 +40,8 @@ impl Events {
             return Err(source::no_host(&target));
         };
         let admin::Generations { events, .. } = source::read(answer)?;
-        let mut shown = Shown { last: self.after, json: globals.json };
+        let connection = Connection::new(globals.json);
+        let mut shown = Shown { last: self.after, json: globals.json, connection };
         for record in events.iter().filter(|record| record.seq > self.after) {
             shown.print(record)?;
         }
@@ -59,13 +56,15 @@ impl Events {
 struct Shown {
     last: u64,
     json: bool,
+    connection: Connection,
 }
 
 impl Shown {
     fn print(&mut self, record: &Record) -> Result<(), Failure> {
         // The first events that are asked for may be older than what the host keeps.
         if self.last > 0 && record.seq > self.last + 1 {
-            self.say(&format!("{} events are lost", record.seq - self.last - 1))?;
+            let lost = record.seq - self.last - 1;
+            self.connection.say(&format!("{lost} events are lost"))?;
         }
         self.last = record.seq;
         if self.json {
@@ -75,33 +74,13 @@ impl Shown {
         let text = format!("{at} generation {}  {}", event.generation, event.outcome);
         Ok(print::line(&escaped(text))?)
     }
-
-    /// Says something about the stream itself, where the events are.
-    fn say(&self, what: &str) -> Result<(), Failure> {
-        let line = if self.json {
-            json!({ "type": "stream", "message": what }).to_string()
-        } else {
-            format!("-- {what}")
-        };
-        Ok(print::line(&line)?)
-    }
 }
 
 /// Follows the stream, and connects again whenever it ends.
 async fn follow(target: &Target, shown: &mut Shown) -> Result<(), Failure> {
-    let [mut pause, longest] = RETRY;
-    let mut is_lost = false;
     loop {
-        match read(target, shown, &mut is_lost).await? {
-            Ended::Connected => pause = RETRY[0],
-            Ended::NotConnected => {
-                if !is_lost {
-                    shown.say("the host does not answer; trying again")?;
-                    is_lost = true;
-                }
-                tokio::time::sleep(pause).await;
-                pause = (pause * 2).min(longest);
-            }
+        if let Ended::NotConnected = read(target, shown).await? {
+            tokio::time::sleep(shown.connection.lost(target)?).await;
         }
     }
 }
@@ -112,7 +91,7 @@ enum Ended {
     NotConnected,
 }
 
-async fn read(target: &Target, shown: &mut Shown, is_lost: &mut bool) -> Result<Ended, Failure> {
+async fn read(target: &Target, shown: &mut Shown) -> Result<Ended, Failure> {
     let last = shown.last.to_string();
     let headers = [("last-event-id", last.as_str()), ("accept", "text/event-stream")];
     let Some(remote) = target.remote() else { return Err(source::no_host(target)) };
@@ -127,9 +106,7 @@ async fn read(target: &Target, shown: &mut Shown, is_lost: &mut bool) -> Result<
     if status != StatusCode::OK {
         return Ok(Ended::NotConnected);
     }
-    if std::mem::take(is_lost) {
-        shown.say("connected again")?;
-    }
+    shown.connection.answered()?;
     let (mut body, mut parser) = (response.into_body(), Parser::default());
     while let Some(Ok(frame)) = body.frame().await {
         let Ok(bytes) = frame.into_data() else { continue };
@@ -141,7 +118,7 @@ async fn read(target: &Target, shown: &mut Shown, is_lost: &mut bool) -> Result<
             })?;
             if record.seq <= shown.last {
                 // Each process counts from 1.
-                shown.say("the host was started again")?;
+                shown.connection.say("the host was started again")?;
                 shown.last = record.seq - 1;
             }
             shown.print(&record)?;

@@ -4,6 +4,7 @@ use clap::Args;
 use plugbay::{Report, timestamp};
 use plugbay_server::admin;
 
+use super::actions::{self, Common};
 use super::failure::{Failure, Outcome};
 use super::globals::Globals;
 use super::source::Progress;
@@ -50,11 +51,13 @@ impl Generations {
 #[derive(Args)]
 #[command(after_help = "Examples:
   plugbay rollback           to the newest generation that differs from the serving one
-  plugbay rollback 12
+  plugbay rollback 12 --dry-run
   plugbay generations        lists the generations to choose from")]
 pub(super) struct Rollback {
     /// The generation [default: the newest that differs from the serving one]
     generation: Option<u64>,
+    #[command(flatten)]
+    common: Common,
 }
 
 impl Rollback {
@@ -63,7 +66,11 @@ impl Rollback {
             Some(generation) => generation,
             None => previous(&query(globals)?)?,
         };
-        command(globals, &format!("/v1/generations/{to}/rollback"), |now| {
+        let path = format!("/v1/generations/{to}/rollback");
+        if self.common.is_dry_run() {
+            return actions::preview(globals, &path);
+        }
+        command(globals, &path, |now| {
             format!(
                 "generation {now} serves what generation {to} served; changes are held back until \
                  `plugbay resume`"
@@ -75,12 +82,18 @@ impl Rollback {
 /// Applies changes again after a rollback
 #[derive(Args)]
 #[command(after_help = "Examples:
+  plugbay resume --dry-run   what has changed meanwhile
   plugbay resume")]
-pub(super) struct Resume {}
+pub(super) struct Resume {
+    #[command(flatten)]
+    common: Common,
+}
 
 impl Resume {
-    #[expect(clippy::unused_self, reason = "every subcommand has this shape")]
     pub(super) fn run(&self, globals: &Globals) -> Result<Outcome, Failure> {
+        if self.common.is_dry_run() {
+            return actions::preview(globals, "/v1/resume");
+        }
         command(globals, "/v1/resume", |now| {
             format!("generation {now} serves; changes are applied again")
         })

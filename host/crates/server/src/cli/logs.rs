@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use axum::http::StatusCode;
 use clap::Args;
 use plugbay::escaped;
 use serde::{Deserialize, Serialize};
@@ -9,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::failure::{Failure, Outcome};
 use super::globals::Globals;
 use super::inspect::percent_encode;
+use super::retry::Connection;
 use super::target::Target;
 use super::{print, source};
 
@@ -19,7 +21,9 @@ const LIMIT: usize = 1000;
 
 /// Shows the latest lines of the running host's log, of all plugins or of one
 ///
-/// The host keeps the lines that its log filter lets through: start it with -v for a line of each request.
+/// The host keeps the lines that its log filter lets through: start it with -v for a line of each request. With --follow
+/// the command asks again when the host does not answer, says so, and goes on when it does; it ends after ten minutes
+/// without an answer.
 #[derive(Args)]
 #[command(after_help = "Examples:
   plugbay logs
@@ -35,8 +39,8 @@ pub(super) struct Logs {
 
 /// A part of the log.
 #[derive(Deserialize)]
-pub(super) struct LogPart {
-    pub(super) lines: Vec<LogLine>,
+struct LogPart {
+    lines: Vec<LogLine>,
     /// The number after which the next part begins.
     after: u64,
 }
@@ -76,9 +80,22 @@ impl LogLine {
 impl Logs {
     pub(super) fn run(&self, globals: &Globals) -> Result<Outcome, Failure> {
         let target = Target::of(globals)?;
+        let mut connection = Connection::new(globals.json);
         let mut after = None;
         loop {
-            let part = read(&target, self.name.as_deref(), after)?;
+            let path = path(self.name.as_deref(), after);
+            // The first answer says whether there is such a host.
+            let answer = if after.is_none() {
+                Some(source::query(&target, &path)?.ok_or_else(|| source::no_host(&target))?)
+            } else {
+                source::query_again(&target, &path)?
+            };
+            let Some(answer) = answer else {
+                wait(connection.lost(&target)?);
+                continue;
+            };
+            connection.answered()?;
+            let part: LogPart = source::read(answer)?;
             for line in &part.lines {
                 if globals.json {
                     print::line(&serde_json::to_string(line)?)?;
@@ -91,30 +108,37 @@ impl Logs {
             }
             // A host that was started again counts from 1.
             let is_new = after.is_some_and(|after| part.after < after);
+            if is_new {
+                connection.say("the host was started again")?;
+            }
             after = Some(if is_new { 0 } else { part.after });
             if part.lines.is_empty() && !is_new {
-                wait();
+                wait(EVERY);
             }
         }
     }
 }
 
 #[expect(clippy::disallowed_methods, reason = "the pause between two questions")]
-fn wait() {
-    std::thread::sleep(EVERY);
+fn wait(pause: Duration) {
+    std::thread::sleep(pause);
 }
 
-/// The lines after a number, or the latest ones.
-pub(super) fn read(
-    target: &Target,
-    plugin: Option<&str>,
-    after: Option<u64>,
-) -> Result<LogPart, Failure> {
+/// The latest lines; none of a program that keeps none.
+pub(super) fn read_if_kept(target: &Target) -> Result<Vec<LogLine>, Failure> {
+    let answer = source::query(target, &path(None, None))?;
+    let answer = answer.ok_or_else(|| source::no_host(target))?;
+    if answer.0 == StatusCode::NOT_FOUND {
+        return Ok(Vec::new());
+    }
+    let LogPart { lines, .. } = source::read(answer)?;
+    Ok(lines)
+}
+
+fn path(plugin: Option<&str>, after: Option<u64>) -> String {
     let plugin = plugin.map(|name| format!("&plugin={}", percent_encode(name))).unwrap_or_default();
     let after = after.map(|after| format!("&after={after}")).unwrap_or_default();
-    let path = format!("/v1/logs?limit={LIMIT}{plugin}{after}");
-    let answer = source::query(target, &path)?;
-    source::read(answer.ok_or_else(|| source::no_host(target))?)
+    format!("/v1/logs?limit={LIMIT}{plugin}{after}")
 }
 
 #[cfg(test)]

@@ -36,6 +36,7 @@ mod list;
 mod logs;
 mod print;
 mod remote;
+mod retry;
 mod serve;
 mod services;
 mod source;
@@ -47,6 +48,8 @@ mod token;
 mod top;
 mod trace;
 mod trust;
+mod upgrade;
 mod version;
+mod weights;
 
 pub(crate) use self::command::run;

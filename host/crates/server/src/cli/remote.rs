@@ -50,11 +50,14 @@ pub(super) struct RemoteArgs {
     pub(super) identity: Option<PathBuf>,
 }
 
+/// By what a certificate is checked, and the name that it must have.
+type Tls = (Arc<ClientConfig>, ServerName<'static>);
+
 /// A running host, as it is asked.
 #[derive(Clone)]
 pub(super) struct Remote {
     address: Address,
-    tls: Option<(Arc<ClientConfig>, ServerName<'static>)>,
+    tls: Option<Tls>,
     /// `Authorization`.
     pub(super) token: Option<HeaderValue>,
 }
@@ -65,6 +68,13 @@ pub(super) struct Files<'a> {
     pub(super) token: Option<&'a Path>,
     pub(super) ca: Option<&'a Path>,
     pub(super) identity: Option<&'a Path>,
+}
+
+/// By what the certificate of a data plane is checked.
+#[derive(Clone, Copy, Default)]
+pub(super) struct DataTls<'a> {
+    pub(super) ca: Option<&'a Path>,
+    pub(super) certificate: Option<&'a Path>,
 }
 
 #[derive(Clone)]
@@ -100,14 +110,27 @@ impl Remote {
         Self::new(address, scheme, files, pinned).map(Some)
     }
 
-    /// A data plane, which needs no token.
-    pub(super) fn data_plane(address: &ListenAddress) -> Result<Self, Failure> {
-        let Some((address, _)) = reached(address, Scheme::Http) else {
-            return Err(Failure::usage(format!(
-                "expected a port or a Unix socket, found {address}"
-            )));
+    /// The data plane at this address of the machine of `admin`, which needs no token. With TLS its certificate is
+    /// checked by the authorities in `ca`, or must be the one in `certificate`.
+    pub(super) fn data_plane(
+        address: &ListenAddress,
+        admin: Option<&Self>,
+        tls: Option<DataTls<'_>>,
+    ) -> Result<Self, Failure> {
+        let scheme = if tls.is_some() { Scheme::Https } else { Scheme::Http };
+        let wrong = || Failure::usage(format!("expected a port or a Unix socket, found {address}"));
+        let (address, scheme) = match (address.tcp(), admin.map(|admin| &admin.address)) {
+            // It stands for all addresses of the machine.
+            (Some(data), Some(Address::Tcp(authority, _))) if data.ip().is_unspecified() => {
+                let authority = format!("{}:{}", authority.host(), data.port());
+                (Address::Tcp(authority.parse().map_err(|_| wrong())?, data.port()), scheme)
+            }
+            _ => reached(address, scheme).ok_or_else(wrong)?,
         };
-        Ok(Self { address, tls: None, token: None })
+        let DataTls { ca, certificate } = tls.unwrap_or_default();
+        let files = Files { ca, ..Files::default() };
+        let tls = Self::tls(&address, scheme, files, certificate)?;
+        Ok(Self { address, tls, token: None })
     }
 
     fn new(
@@ -116,13 +139,7 @@ impl Remote {
         files: Files<'_>,
         pinned: Option<&Path>,
     ) -> Result<Self, Failure> {
-        let tls = match (&address, scheme) {
-            (Address::Tcp(authority, _), Scheme::Https) => {
-                let trusted = trust::client(files.ca, pinned, files.identity)?;
-                Some((trusted, server_name(authority)?))
-            }
-            _ => None,
-        };
+        let tls = Self::tls(&address, scheme, files, pinned)?;
         let remote = Self { address, tls, token: token(files.token)? };
         if remote.token.is_some() && remote.is_exposed() {
             return Err(Failure::usage(format!(
@@ -133,12 +150,18 @@ impl Remote {
         Ok(remote)
     }
 
-    /// Its IP address, if it was given as one.
-    pub(super) fn ip(&self) -> Option<IpAddr> {
-        match &self.address {
-            Address::Tcp(authority, _) => bare(authority).parse().ok(),
-            #[cfg(unix)]
-            Address::Unix(_) => None,
+    fn tls(
+        address: &Address,
+        scheme: Scheme,
+        files: Files<'_>,
+        pinned: Option<&Path>,
+    ) -> Result<Option<Tls>, Failure> {
+        match (address, scheme) {
+            (Address::Tcp(authority, _), Scheme::Https) => {
+                let trusted = trust::client(files.ca, pinned, files.identity)?;
+                Ok(Some((trusted, server_name(authority)?)))
+            }
+            _ => Ok(None),
         }
     }
 
@@ -325,6 +348,21 @@ mod tests {
             let Err(failure) = parse(bad) else { panic!("{bad}") };
             assert!(!format!("{failure:?}").contains("hunter2"));
         }
+    }
+
+    #[test]
+    fn a_data_plane_on_all_interfaces_is_reached_at_the_admin_planes() {
+        let at = |data: &str, admin: Option<&str>| {
+            let admin = admin.map(|text| Remote::at(text, Files::default()).unwrap());
+            let remote = Remote::data_plane(&data.parse().unwrap(), admin.as_ref(), None);
+            remote.unwrap().to_string()
+        };
+        assert_eq!(at("0.0.0.0:7070", Some("10.1.2.3")), "10.1.2.3:7070");
+        assert_eq!(at("0.0.0.0:7070", Some("http://a.example:1")), "a.example:7070");
+        assert_eq!(at("[::]:7070", Some("[::1]:7071")), "[::1]:7070");
+        assert_eq!(at("0.0.0.0:7070", None), "127.0.0.1:7070");
+        assert_eq!(at("[::]:7070", None), "[::1]:7070");
+        assert_eq!(at("127.0.0.1:7070", Some("10.1.2.3")), "127.0.0.1:7070");
     }
 
     #[test]

@@ -120,6 +120,15 @@ pub(super) fn query(target: &Target, path: &str) -> Result<Option<Answer>, Failu
     call(target, &Method::GET, path, &[], Bytes::new(), QUERY_TIMEOUT)
 }
 
+/// As [`query`], for those who ask again: `None` whenever the host does not answer, or not yet.
+pub(super) fn query_again(target: &Target, path: &str) -> Result<Option<Answer>, Failure> {
+    let Some(remote) = target.remote() else { return Ok(None) };
+    let sent = send(remote, &Method::GET, path, &[], Bytes::new());
+    let answer = runtime()?.block_on(async { tokio::time::timeout(QUERY_TIMEOUT, sent).await });
+    let answer = answer.ok().and_then(Result::ok);
+    Ok(answer.filter(|(status, _)| *status != StatusCode::SERVICE_UNAVAILABLE))
+}
+
 /// Posts a command to the running host's admin plane; `None` if no host runs.
 pub(super) fn command(target: &Target, path: &str) -> Result<Option<Answer>, Failure> {
     command_with(target, path, &[], Bytes::new())

@@ -7,6 +7,7 @@ use plugbay::{Report, Status as HostStatus, escaped};
 use plugbay_server::admin::Preparing;
 use serde_json::json;
 
+use super::actions::{self, Common};
 use super::failure::{Failure, Outcome};
 use super::globals::Globals;
 use super::source::Progress;
@@ -89,15 +90,21 @@ fn probe(globals: &Globals, target: &Target, path: &str) -> Result<Outcome, Fail
 #[derive(Args)]
 #[command(after_help = "Examples:
   plugbay reload
+  plugbay reload --dry-run         what would change
   plugbay reload --wait 0          does not wait for new plugins to be compiled")]
 pub(super) struct Reload {
     /// The longest wait for new plugins, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(..=300))]
     wait: u64,
+    #[command(flatten)]
+    common: Common,
 }
 
 impl Reload {
     pub(super) fn run(&self, globals: &Globals) -> Result<Outcome, Failure> {
+        if self.common.is_dry_run() {
+            return actions::preview(globals, "/v1/reload");
+        }
         let target = Target::of(globals)?;
         let wait = format!("wait={}", self.wait);
         let prefer = [("prefer", wait.as_str())];

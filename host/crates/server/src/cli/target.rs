@@ -10,7 +10,6 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use plugbay::Config;
@@ -33,6 +32,7 @@ pub(super) struct Target {
     remote: Option<Remote>,
     /// The address, as the operator would write it.
     address: String,
+    ca: Option<PathBuf>,
 }
 
 /// What names the host.
@@ -84,7 +84,7 @@ impl Target {
         let remote = Remote::of(config, files)?;
         let first = config.admin.listen.first().map(ToString::to_string);
         let address = remote.as_ref().map(ToString::to_string).or(first).unwrap_or_default();
-        Ok(Self { place: Place::Config, remote, address })
+        Ok(Self { place: Place::Config, remote, address, ca: files.ca.map(Path::to_owned) })
     }
 
     /// A name in the file of hosts, or an address.
@@ -100,7 +100,8 @@ impl Target {
 
     fn at(address: &str, files: Files<'_>, place: Place) -> Result<Self, Failure> {
         let remote = Remote::at(address, files)?;
-        Ok(Self { place, address: remote.to_string(), remote: Some(remote) })
+        let ca = files.ca.map(Path::to_owned);
+        Ok(Self { place, address: remote.to_string(), remote: Some(remote), ca })
     }
 
     fn read(host: &str, file: &Path, files: Files<'_>) -> Result<Self, Failure> {
@@ -137,9 +138,9 @@ impl Target {
         self.remote.as_ref()
     }
 
-    /// Its IP address, if it was given as one.
-    pub(super) fn ip(&self) -> Option<IpAddr> {
-        self.remote.as_ref().and_then(Remote::ip)
+    /// The authorities by which its certificate is checked, if they were given.
+    pub(super) fn ca(&self) -> Option<&Path> {
+        self.ca.as_deref()
     }
 
     /// The address, as the operator would write it.

@@ -1,6 +1,6 @@
 //! `trace`: one request followed.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
 use axum::body::Bytes;
@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use super::failure::{Failure, Outcome};
 use super::globals::Globals;
 use super::logs::{self, LogLine};
-use super::remote::Remote;
+use super::remote::{DataTls, Remote};
 use super::target::Target;
 use super::{print, source};
 
@@ -78,17 +78,14 @@ impl Trace {
         let method: Method = self.what.parse().map_err(|_| {
             Failure::usage(format!("expected a method such as GET, found {:?}", self.what))
         })?;
-        let data = match &self.data {
-            Some(data) => data.clone(),
-            None => data_plane(&target)?,
-        };
+        let data = data_plane(&target, self.data.as_ref())?;
         let sent = self.send(&data, &method, path)?;
         let lines = lines_of(&target, &sent.id)?;
         let events = events_since(&target, sent.began)?;
         show(globals, Some(&sent), &lines, &events)
     }
 
-    fn send(&self, data: &ListenAddress, method: &Method, path: &str) -> Result<Sent, Failure> {
+    fn send(&self, data: &Remote, method: &Method, path: &str) -> Result<Sent, Failure> {
         let (trace, span) = (random_hex(16), random_hex(8));
         let id = trace[..16].to_owned();
         let parent = format!("00-{trace}-{span}-01");
@@ -99,9 +96,8 @@ impl Trace {
         let failed = |error: &dyn std::fmt::Display| {
             Failure::new(format!("the data plane at {data} gave no answer: {error}"))
         };
-        let remote = Remote::data_plane(data)?;
         let exchange = async {
-            let response = source::request(&remote, method, path, &headers, body).await;
+            let response = source::request(data, method, path, &headers, body).await;
             let response = response.map_err(|error| failed(&error))?;
             let head = clock.elapsed();
             let status = response.status().as_u16();
@@ -122,35 +118,29 @@ fn random_hex(bytes: usize) -> String {
     data_encoding::HEXLOWER.encode(&bytes)
 }
 
-/// The first address of the data plane, as the running host has it.
-fn data_plane(target: &Target) -> Result<ListenAddress, Failure> {
+/// The data plane, at this address or at the first one that the running host has.
+fn data_plane(target: &Target, address: Option<&ListenAddress>) -> Result<Remote, Failure> {
     let answer = source::query(target, "/v1/config")?;
     let running: RunningConfig = source::read(answer.ok_or_else(|| source::no_host(target))?)?;
-    let value = running.values.iter().find(|it| it.key == "server.listen");
-    let first = value.and_then(|it| match &it.value {
+    let value = |key: &str| running.values.iter().find(|it| it.key == key).map(|it| &it.value);
+    let first = value("server.listen").and_then(|value| match value {
         Value::Array(all) => all.first().and_then(Value::as_str),
         value => value.as_str(),
     });
-    let address = first.and_then(|it| it.parse::<ListenAddress>().ok());
-    let address = address.map(|it| reachable(it, target.ip()));
-    address.filter(|it| !it.is_any_port()).ok_or_else(|| {
+    let first = first.and_then(|it| it.parse::<ListenAddress>().ok());
+    let address = address.or(first.as_ref()).filter(|it| !it.is_any_port()).ok_or_else(|| {
         Failure::usage("expected the address of the data plane in server.listen, found none")
             .hint("name it: --data 127.0.0.1:7070")
-    })
-}
-
-/// An address that stands for all of a machine is reached at that of the admin plane.
-fn reachable(address: ListenAddress, admin: Option<IpAddr>) -> ListenAddress {
-    let Some(data) = address.tcp().filter(|it| it.ip().is_unspecified()) else { return address };
-    let local = match data.ip() {
-        IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::LOCALHOST),
-        IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::LOCALHOST),
-    };
-    SocketAddr::new(admin.unwrap_or(local), data.port()).into()
+    })?;
+    let certificate = value("server.tls.certificate").and_then(Value::as_str).map(Path::new);
+    // The file of another machine's configuration is not on this one.
+    let pinned = certificate.filter(|_| !target.is_named());
+    let tls = certificate.map(|_| DataTls { ca: target.ca(), certificate: pinned });
+    Remote::data_plane(address, target.remote(), tls)
 }
 
 fn lines_of(target: &Target, id: &str) -> Result<Vec<LogLine>, Failure> {
-    let lines = logs::read(target, None, None)?.lines;
+    let lines = logs::read_if_kept(target)?;
     Ok(lines.into_iter().filter(|line| line.is_of_request(id)).collect())
 }
 
@@ -200,20 +190,4 @@ fn show(
         print::line(&format!("  {at} {}", escaped(record.event.outcome.to_string())))?;
     }
     Ok(Outcome::Done)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_address_of_all_interfaces_is_reached_at_the_admin_planes() {
-        let parse = |text: &str| text.parse::<ListenAddress>().unwrap();
-        let admin = Some(IpAddr::from([10, 1, 2, 3]));
-        let at = |data: &str, admin| reachable(parse(data), admin).to_string();
-        assert_eq!(at("0.0.0.0:7070", admin), "10.1.2.3:7070");
-        assert_eq!(at("0.0.0.0:7070", None), "127.0.0.1:7070");
-        assert_eq!(at("[::]:7070", None), "[::1]:7070");
-        assert_eq!(at("127.0.0.1:7070", admin), "127.0.0.1:7070");
-    }
 }

@@ -7,6 +7,7 @@ use std::time::SystemTime;
 
 use plugbay::timestamp;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// The most lines of one plugin.
 const MAX_LINES: usize = 500;
@@ -19,13 +20,14 @@ pub(super) const MAX_TEXT: usize = 4 << 10;
 const OVERHEAD: usize = 96;
 
 /// A line of the log.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[non_exhaustive]
 pub struct LogLine {
     /// Its number: from 1, over all plugins.
     pub seq: u64,
     /// When it was written.
     #[serde(with = "timestamp")]
+    #[schema(value_type = String, format = DateTime)]
     pub at: SystemTime,
     /// `ERROR`, `WARN`, `INFO`, `DEBUG` or `TRACE`.
     pub level: Cow<'static, str>,

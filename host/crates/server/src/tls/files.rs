@@ -4,7 +4,6 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use plugbay::config::TlsSettings;
 use tokio_rustls::rustls::crypto::ring;
@@ -16,6 +15,7 @@ use x509_cert::Certificate;
 use x509_cert::der::Decode as _;
 
 use super::error::TlsError;
+use super::expiry::Validity;
 
 /// The largest file, in bytes.
 const MAX_FILE: u64 = 1 << 20;
@@ -42,15 +42,14 @@ impl Contents {
 /// A configuration that can be used.
 pub(super) struct Loaded {
     pub(super) config: Arc<ServerConfig>,
-    /// When the certificate expires, since the epoch of Unix.
-    pub(super) not_after: Duration,
+    pub(super) validity: Validity,
 }
 
 impl Loaded {
     /// Each has a store of sessions of its own, so that no session of clients whose authority is gone is resumed.
     pub(super) fn new(files: &TlsSettings, contents: &Contents) -> Result<Self, TlsError> {
         let chain = certificates(&files.certificate, &contents.certificate)?;
-        let not_after = not_after(&files.certificate, &chain)?;
+        let validity = validity(&files.certificate, &chain)?;
         let key = PrivateKeyDer::from_pem_slice(&contents.key)
             .map_err(|_| TlsError::Pem { path: files.key.clone(), expected: "a private key" })?;
         let pair = |message: String| TlsError::Pair {
@@ -80,7 +79,7 @@ impl Loaded {
         let mut config =
             builder.with_single_cert(chain, key).map_err(|error| pair(error.to_string()))?;
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        Ok(Self { config: Arc::new(config), not_after })
+        Ok(Self { config: Arc::new(config), validity })
     }
 }
 
@@ -109,10 +108,14 @@ fn certificates(path: &Path, bytes: &[u8]) -> Result<Vec<CertificateDer<'static>
     }
 }
 
-/// When the first certificate expires.
-fn not_after(path: &Path, chain: &[CertificateDer<'_>]) -> Result<Duration, TlsError> {
+/// When the first certificate is valid.
+fn validity(path: &Path, chain: &[CertificateDer<'_>]) -> Result<Validity, TlsError> {
     let certificate = chain.first().and_then(|der| Certificate::from_der(der).ok());
     let certificate = certificate
         .ok_or(TlsError::Pem { path: path.to_owned(), expected: "an X.509 certificate" })?;
-    Ok(certificate.tbs_certificate.validity.not_after.to_unix_duration())
+    let validity = certificate.tbs_certificate.validity;
+    Ok(Validity {
+        not_before: validity.not_before.to_unix_duration(),
+        not_after: validity.not_after.to_unix_duration(),
+    })
 }

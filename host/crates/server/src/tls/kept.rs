@@ -2,16 +2,18 @@
 
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use plugbay::config::TlsSettings;
+use plugbay::{EventSink, Outcome};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use super::error::TlsError;
+use super::expiry::Stage;
 use super::files::{Contents, Loaded};
 use crate::listener::{Addresses, Client};
 use crate::watched::Watched;
@@ -33,6 +35,7 @@ pub(crate) struct Tls {
     turns: Semaphore,
     clients: Addresses,
     is_current: AtomicBool,
+    told: Mutex<Told>,
     /// Handshakes that failed or took too long.
     pub(super) failed: AtomicU64,
 }
@@ -44,11 +47,23 @@ struct Seen {
     is_settled: bool,
 }
 
+/// What was told of it.
+struct Told {
+    /// What is to be told once there is a host.
+    early: Vec<Outcome>,
+    sink: Option<EventSink>,
+    stage: Stage,
+}
+
+/// The most outcomes that wait for a host.
+const EARLY: usize = 16;
+
 impl Tls {
     pub(crate) fn read(plane: &'static str, files: TlsSettings) -> Result<Self, TlsError> {
         let contents = Contents::read(&files)?;
         let loaded = Loaded::new(&files, &contents)?;
-        let tls = Self {
+        let told = Told { early: Vec::new(), sink: None, stage: Stage::Valid };
+        Ok(Self {
             plane,
             files,
             loaded: RwLock::new(Arc::new(loaded)),
@@ -56,10 +71,16 @@ impl Tls {
             turns: Semaphore::new(HANDSHAKES),
             clients: Addresses::new(OF_ONE_CLIENT),
             is_current: AtomicBool::new(true),
+            told: Mutex::new(told),
             failed: AtomicU64::new(0),
-        };
-        tls.warn_if_expired();
-        Ok(tls)
+        })
+    }
+
+    /// Tells from now on what becomes of the certificate, and what has become of it.
+    pub(crate) fn tell_to(&self, sink: EventSink) {
+        let mut told = self.told();
+        told.early.drain(..).for_each(|outcome| sink.report(outcome));
+        told.sink = Some(sink);
     }
 
     /// Shakes hands with a client, in `timeout` at most.
@@ -88,7 +109,7 @@ impl Tls {
 
     /// When the certificate expires, since the epoch of Unix.
     pub(super) fn not_after(&self) -> Duration {
-        self.loaded().not_after
+        self.loaded().validity.not_after
     }
 
     /// Whether the files were good when they were read last.
@@ -100,33 +121,67 @@ impl Tls {
         Arc::clone(&self.loaded.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn warn_if_expired(&self) {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        if self.not_after() <= now {
-            let (plane, file) = (self.plane, self.files.certificate.display());
-            tracing::warn!(reason = "expired", plane, %file, "clients refuse an expired certificate");
+    fn told(&self) -> MutexGuard<'_, Told> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn tell(&self, outcome: Outcome) {
+        let mut told = self.told();
+        match &told.sink {
+            Some(sink) => sink.report(outcome),
+            None if told.early.len() < EARLY => told.early.push(outcome),
+            None => {}
         }
+    }
+
+    /// Tells once that the certificate expires soon, and once that it has expired.
+    fn look_at_the_clock(&self) {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let stage = self.loaded().validity.stage(now);
+        let before = std::mem::replace(&mut self.told().stage, stage);
+        if stage != before && stage != Stage::Valid {
+            self.tell(Outcome::CertificateExpiring {
+                plane: self.plane.to_owned(),
+                file: self.files.certificate.display().to_string(),
+                expires_at: self.expires_at(),
+            });
+        }
+    }
+
+    fn expires_at(&self) -> SystemTime {
+        UNIX_EPOCH + self.not_after()
     }
 
     fn take(&self, loaded: Loaded) {
         *self.loaded.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(loaded);
         self.is_current.store(true, Ordering::Relaxed);
-        let (plane, expires) = (self.plane, self.not_after().as_secs());
-        tracing::info!(plane, expires, "certificate read");
-        self.warn_if_expired();
+        // One that expires soon as well is told of again.
+        self.told().stage = Stage::Valid;
+        let (plane, expires_at) = (self.plane.to_owned(), self.expires_at());
+        self.tell(Outcome::CertificateReloaded { plane, expires_at });
     }
 
     fn keep(&self, error: &TlsError) {
         self.is_current.store(false, Ordering::Relaxed);
-        let (plane, hint) = (self.plane, error.hint());
-        tracing::error!(reason = "certificate", plane, %error, hint, "the certificate before stays in force");
+        self.tell(Outcome::CertificateRefused {
+            plane: self.plane.to_owned(),
+            message: error.to_string(),
+            hint: error.hint(),
+        });
     }
 }
 
 impl Watched for Tls {
+    fn look(&self) {
+        self.look_at_the_files();
+        self.look_at_the_clock();
+    }
+}
+
+impl Tls {
     /// The files are replaced one after the other: a pair that does not fit is told only if it is the same the next
     /// time.
-    fn look(&self) {
+    fn look_at_the_files(&self) {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let read = Contents::read(&self.files);
         let found = read.as_ref().map(Clone::clone).map_err(ToString::to_string);

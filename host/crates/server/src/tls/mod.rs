@@ -5,11 +5,13 @@
 //! | `files` | reads a certificate, its key and the authorities of clients |
 //! | `error` | why they cannot be used |
 //! | `kept` | the certificate in force: its files are read again while the host runs |
+//! | `expiry` | when it should be replaced |
 //! | `figures` | what a plane counts, as metrics |
 //!
 //! See `docs/adr/0032-tls-and-http2.md`.
 
 mod error;
+mod expiry;
 mod figures;
 mod files;
 mod kept;

@@ -94,7 +94,7 @@ async fn what_is_wrong_is_said_and_nothing_changes() {
         ("/v1/plugins/a/breaker", "", 400, "bad-request"),
         ("/v1/plugins/a/breaker", r#"{"state":"ajar"}"#, 400, "bad-request"),
         ("/v1/plugins/a/breaker", r#"{"state":"open","x":1}"#, 400, "bad-request"),
-        ("/v1/capabilities/codec:a/weights", r#"{"weights":{"a":1}}"#, 400, "weights"),
+        ("/v1/capabilities/codec:a/weights", r#"{"weights":{"a":1}}"#, 409, "weights"),
         ("/v1/capabilities/codec:x/weights", r#"{"weights":{}}"#, 404, "not-found"),
         ("/v1/capabilities/codec:a/weights", r#"{"weights":{"a":-1}}"#, 400, "bad-request"),
         ("/v1/generations/99/rollback?dry_run=true", "", 404, "unknown-generation"),

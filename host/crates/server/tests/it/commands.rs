@@ -47,18 +47,27 @@ async fn actions_print_what_they_change() {
         &["disable", "a"],
         &["restart", "a"],
         &["diff", "1"],
+        &["rollback", "1", "--dry-run"],
         &["enable", "a"],
         &["restart", "a"],
         &["drain", "a", "--wait", "0"],
         &["enable", "a"],
         &["breaker", "a", "open"],
         &["breaker", "a", "reset"],
+        &["weights"],
         &["weights", "codec:c", "a=1", "b=3"],
         &["weights", "codec:c"],
+        &["weights", "codec:c", "--reset"],
+        &["weights", "codec:c", "--json"],
+        &["weights", "codec:x"],
         &["weights", "codec:c", "x=1"],
         &["disable", "aa"],
         &["disable", "aa", "--json"],
         &["diff", "99"],
+        &["rollback", "1"],
+        &["reload", "--dry-run"],
+        &["resume", "--dry-run"],
+        &["resume"],
     ] {
         let printed = shown(run(admin, arguments).await);
         all.extend(["$ plugbay ", &*arguments.join(" "), "\n", &*printed]);
@@ -254,6 +263,36 @@ fn logs_are_shown_for_all_or_one_plugin_and_for_one_request() {
     assert!(code == Some(0) && out.contains("answered") && !out.contains("other"), "{out}");
     let (code, ..) = run(json(LINES), &["trace", "r-2"]);
     assert_eq!(code, Some(1));
+}
+
+#[test]
+fn a_follower_of_the_log_asks_again_and_says_so() {
+    let lines = |seqs: &[u64]| {
+        let line = |seq: &u64| {
+            format!(
+                r#"{{"seq":{seq},"at":"2026-01-31T12:00:00Z","level":"INFO","target":"plugbay","message":"line {seq}","fields":""}}"#
+            )
+        };
+        let all = seqs.iter().map(line).collect::<Vec<_>>().join(",");
+        json(&format!(r#"{{"lines":[{all}],"after":{}}}"#, seqs.last().unwrap()))
+    };
+    let gone = "HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+    let gone = || gone.to_owned();
+    let again = json(r#"{"lines":[],"after":1}"#);
+    let answers =
+        vec![lines(&[1, 2]), lines(&[3]), gone(), gone(), lines(&[4]), again, lines(&[1])];
+    let (admin, requests) = answering(answers);
+    let following = Following::start(admin, &["logs", "--follow"]);
+    let seen = following.until("the host was started again");
+    let of = |part: &str| seen.iter().filter(|line| line.contains(part)).count();
+    assert_eq!(of(": line "), 4, "{seen:?}");
+    assert_eq!(of("-- the host does not answer; trying again"), 1, "{seen:?}");
+    assert_eq!(of("-- connected again"), 1, "{seen:?}");
+    // It reads the new host's lines from their beginning.
+    following.until(": line 1");
+    let asked: Vec<String> = requests.try_iter().take(7).collect();
+    assert!(asked[4].contains("&after=3 ") && asked[6].contains("&after=0 "), "{asked:?}");
+    following.until("the host does not answer");
 }
 
 #[test]

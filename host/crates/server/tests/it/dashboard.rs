@@ -161,7 +161,7 @@ async fn try_route(serving: &Serving, request: serde_json::Value) -> super::supp
 async fn a_trial_request_goes_through_the_data_plane() {
     let serving = host().plugin("echo.wasm", &Guest::handler("echo").stamp("!")).serve().await;
     let asked = json!({
-        "method": "POST", "path": "/echo?a=b", "body": "hi", "headers": [["x-request-id", "trial-1"]],
+        "method": "POST", "path": "/echo?a=b", "body": "hi", "headers": [{ "name": "x-request-id", "value": "trial-1" }],
     });
     let answer = try_route(&serving, asked).await.json();
     assert_eq!(
@@ -169,7 +169,10 @@ async fn a_trial_request_goes_through_the_data_plane() {
         (&json!(200), &json!("hi!"), &json!(3))
     );
     assert!(
-        answer["headers"].as_array().unwrap().contains(&json!(["x-request-id", "trial-1"])),
+        answer["headers"]
+            .as_array()
+            .unwrap()
+            .contains(&json!({ "name": "x-request-id", "value": "trial-1" })),
         "{answer}"
     );
     let missed = try_route(&serving, json!({ "method": "GET", "path": "/nothing" })).await;
@@ -178,7 +181,7 @@ async fn a_trial_request_goes_through_the_data_plane() {
         json!({ "method": "GET", "path": "no/slash" }),
         json!({ "method": "GET", "path": "http://elsewhere/" }),
         json!({ "method": "G T", "path": "/echo" }),
-        json!({ "method": "GET", "path": "/echo", "headers": [["a b", "c"]] }),
+        json!({ "method": "GET", "path": "/echo", "headers": [{ "name": "a b", "value": "c" }] }),
         json!({ "method": "GET", "path": "/echo", "more": 1 }),
         json!([]),
     ] {

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use plugbay::Liveness;
 use plugbay_fixtures::Guest;
@@ -43,16 +44,24 @@ impl Authority {
 
     /// A certificate of this machine, and its key, as PEM.
     fn certificate(&self) -> (String, String) {
+        self.certificate_until(rcgen::date_time_ymd(2100, 1, 1).into())
+    }
+
+    fn certificate_until(&self, end: SystemTime) -> (String, String) {
         let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
         let mut params = CertificateParams::new(names).unwrap();
-        params.not_after = rcgen::date_time_ymd(2100, 1, 1);
+        params.not_after = end.into();
         let key = KeyPair::generate().unwrap();
         (params.signed_by(&key, &self.issuer).unwrap().pem(), key.serialize_pem())
     }
 
     /// Writes a certificate and its key to these files.
     fn issue(&self, certificate: &Path, key: &Path) {
-        let (certificate_pem, key_pem) = self.certificate();
+        self.issue_until(rcgen::date_time_ymd(2100, 1, 1).into(), certificate, key);
+    }
+
+    fn issue_until(&self, end: SystemTime, certificate: &Path, key: &Path) {
+        let (certificate_pem, key_pem) = self.certificate_until(end);
         fs::write(certificate, certificate_pem).unwrap();
         fs::write(key, key_pem).unwrap();
     }
@@ -138,6 +147,63 @@ async fn a_new_certificate_is_used_and_a_broken_one_is_not() {
     second.issue(&certificate, &key);
     until("the new certificate is used", || answers(&new)).await;
     assert!(!answers(&old).await);
+    let told = serving.admin_get("/v1/generations").await.json();
+    let told = told["events"].as_array().unwrap().iter();
+    let of = |outcome: &str| told.clone().filter(|it| it["outcome"] == outcome).collect::<Vec<_>>();
+    let refused = of("certificate-refused");
+    assert_eq!((refused.len(), &refused[0]["plane"]), (3, &"server".into()), "{refused:?}");
+    let reloaded = of("certificate-reloaded");
+    assert_eq!(reloaded.last().unwrap()["expires_at"], "2100-01-01T00:00:00.000Z");
+}
+
+/// An operator is told of a certificate that is about to expire, or has.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_certificate_that_expires_is_told() {
+    let authority = Authority::new();
+    let serving = authority.setup("server", "").serve().await;
+    let (certificate, key) = (authority.file("tls.pem"), authority.file("tls.key"));
+    for end in [SystemTime::now() + Duration::from_hours(24), SystemTime::UNIX_EPOCH] {
+        authority.issue_until(end, &certificate, &key);
+        let end = plugbay::timestamp::text(end);
+        until("it is told", || async {
+            let told = serving.admin_get("/v1/generations").await.json();
+            told["events"].as_array().unwrap().iter().any(|it| {
+                let at = it["expires_at"].as_str().unwrap_or_default();
+                it["outcome"] == "certificate-expiring" && at[..10] == end[..10]
+            })
+        })
+        .await;
+    }
+}
+
+/// `trace` follows a request to a data plane with TLS.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_to_a_data_plane_with_tls_is_followed() {
+    let authority = Authority::new();
+    let serving = authority.setup("server", "").serve().await;
+    let admin = format!("http://{}", serving.admin());
+    let (data, ca) = (serving.data().to_string(), authority.ca());
+    let at_all = format!("admin.listen={}", serving.admin());
+    let run = |arguments: Vec<String>| {
+        tokio::task::spawn_blocking(move || {
+            let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+            let output = plugbay(&arguments).output().unwrap();
+            let text = |bytes| String::from_utf8(bytes).unwrap();
+            (output.status.code(), text(output.stdout), text(output.stderr))
+        })
+    };
+    let trace = |more: &[&str]| {
+        let all =
+            ["trace", "GET", "/echo", "--data", &data].into_iter().chain(more.iter().copied());
+        run(all.map(str::to_owned).collect())
+    };
+    // Its authority is named, or its certificate is that of the configuration of a host of this machine.
+    for how in [&["--host", &admin, "--ca", &ca][..], &["--set", &at_all]] {
+        let (code, out, err) = trace(how).await.unwrap();
+        assert!(code == Some(0) && out.contains("\n200, "), "{how:?}: {out}{err}");
+    }
+    let (code, _, err) = trace(&["--host", &admin]).await.unwrap();
+    assert!(code == Some(2) && err.contains("--ca FILE"), "{err}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -151,6 +151,48 @@ fn upgrades_under_load_refuse_and_lose_nothing() {
     assert!(connect(data).is_err(), "the port is closed");
 }
 
+/// `plugbay upgrade`, and the admin plane, wait for the new process, and say which one that is.
+#[test]
+fn an_operator_upgrades_by_the_admin_plane() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = folder.path().join("plugbay");
+    let real = Path::new(env!("CARGO_BIN_EXE_plugbay"));
+    std::os::unix::fs::symlink(real, &program).unwrap();
+    let mut line = Line::start_by(Command::new(&program), echo());
+    let admin = format!("admin.listen={}", line.admin);
+    let upgrade = |more: &[&str]| {
+        let mut command = plugbay(&["upgrade", "--set", &admin]);
+        let output = command.args(more).output().unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (output.status.code(), text(output.stdout), text(output.stderr))
+    };
+    let old = line.pid;
+    let (code, out, err) = upgrade(&["--json"]);
+    assert_eq!(code, Some(0), "{err}");
+    let done: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(done["replaced"], old);
+    line.pid = done["process"].as_u64().unwrap().try_into().unwrap();
+    line.wait_for_end_of(old);
+    let old = line.pid;
+    let (code, out, err) = upgrade(&[]);
+    let said = out.trim_end().strip_suffix(&format!(" serves in place of process {old}"));
+    let said = said
+        .and_then(|it| it.strip_prefix("process "))
+        .unwrap_or_else(|| panic!("{code:?} {out} {err}"));
+    line.pid = said.parse().unwrap();
+    line.wait_for_end_of(old);
+
+    fs::remove_file(&program).unwrap();
+    fs::write(&program, "#!/bin/sh\nexit 3\n").unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    let (code, out, err) = upgrade(&[]);
+    assert_eq!((code, &*out), (Some(1), ""));
+    assert!(err.contains("this process serves on: process "), "{err}");
+    assert!(err.contains("ended with exit status: 3 before it served"), "{err}");
+    assert_eq!(status_of(line.data, "/echo").as_deref(), Some("200"));
+    line.stop();
+}
+
 /// The process that is replaced finishes the requests that it has.
 #[test]
 fn requests_of_the_old_process_are_finished() {

@@ -74,9 +74,11 @@ impl Console {
             return self.out.push(json_line(&serving));
         }
         let config = server.host().config();
-        let data = data.iter().map(|address| ("serving", url(address)));
-        let admin = admin.iter().map(|address| ("admin", url(address)));
-        let directory = directory.iter().map(|address| ("directory", url(address)));
+        let has_tls = [config.server.tls.is_some(), config.admin.tls.is_some()];
+        let data = data.iter().map(|address| ("serving", url(address, has_tls[0])));
+        let admin = admin.iter().map(|address| ("admin", url(address, has_tls[1])));
+        let has_tls = config.discovery.tls.is_some();
+        let directory = directory.iter().map(|address| ("directory", url(address, has_tls)));
         let mut places: Vec<_> = data.chain(admin).chain(directory).collect();
         let how = if status.watch_error.is_none() { "watching" } else { "polling" };
         places.push((how, config.host.plugins.display().to_string()));
@@ -184,8 +186,9 @@ fn json_line(value: &impl Serialize) -> String {
         + "\n"
 }
 
-fn url(address: &ListenAddress) -> String {
+fn url(address: &ListenAddress, has_tls: bool) -> String {
     match address.tcp() {
+        Some(address) if has_tls => format!("https://{address}"),
         Some(address) => format!("http://{address}"),
         None => address.to_string(),
     }

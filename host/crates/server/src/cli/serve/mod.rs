@@ -10,6 +10,7 @@
 //! | `signals` | SIGTERM, ctrl-c, SIGHUP and SIGUSR2 |
 //! | `manager` | reports to the service manager (systemd): ready, reloading, stopping, alive |
 //! | `upgrade` | replaces this process by a new one |
+//! | `upgrading` | the upgrade that is under way, and who waits for it |
 //! | `inherited` | the sockets of a service manager, or of the process that this one replaces |
 
 mod console;
@@ -22,6 +23,7 @@ mod signals;
 mod up;
 #[cfg(unix)]
 mod upgrade;
+mod upgrading;
 mod writer;
 
 pub(super) use self::directory::Directory;

@@ -14,8 +14,7 @@ use super::console::Console;
 use super::inherited::Inherited;
 use super::manager::Manager;
 use super::signals::{Signal, Signals};
-#[cfg(unix)]
-use super::upgrade::Upgrade;
+use super::upgrading::{Step, Upgrading};
 use crate::cli::failure::{Failure, Outcome};
 use crate::cli::globals::Globals;
 use crate::cli::source;
@@ -108,6 +107,7 @@ async fn serve(
         Some(_) => Server::take_over(listeners, builder.liveness())?,
     }
     .logs(tail);
+    let (listening, upgrades) = listening.upgrades();
     let progress = Progress::new(globals);
     let preparing = progress.around("loading plugins", builder.build());
     let host = tokio::select! {
@@ -134,7 +134,13 @@ async fn serve(
     if let Some(predecessor) = inherited.predecessor {
         predecessor.serves()?;
     }
-    let mut serving = Serving { host, events, console, manager: Manager::new() };
+    let mut serving = Serving {
+        host,
+        events,
+        console,
+        manager: Manager::new(),
+        upgrades: Upgrading::new(upgrades),
+    };
     serving.manager.ready(&serving.host);
     let end = serving.until_end(&mut signals, &server).await;
     let stopped = serving.stop(server, directory, end).await;
@@ -151,6 +157,7 @@ struct Serving<'a> {
     events: plugbay::Events,
     console: &'a Console,
     manager: Manager,
+    upgrades: Upgrading,
 }
 
 /// Why a process ends.
@@ -165,7 +172,6 @@ impl Serving<'_> {
     /// Prints the events and follows the signals until one of them ends this process.
     async fn until_end(&mut self, signals: &mut Signals, server: &Server) -> End {
         let mut reloads = JoinSet::new();
-        let mut replacing = JoinSet::new();
         loop {
             tokio::select! {
                 Some(event) = self.events.recv() => {
@@ -181,13 +187,13 @@ impl Serving<'_> {
                         reloads.spawn(async move { host.reload().await });
                     }
                     #[cfg(unix)]
-                    Signal::Upgrade => self.upgrade(server, &mut replacing),
+                    Signal::Upgrade => self.upgrade(server),
                 },
                 Some(_report) = reloads.join_next() => self.manager.reloaded(&self.host),
-                Some(replaced) = replacing.join_next() => match replaced {
-                    Ok(Ok(pid)) => return End::Replaced(pid),
-                    Ok(Err(error)) => self.not_upgraded(&error),
-                    Err(error) => self.not_upgraded(&error.to_string()),
+                step = self.upgrades.next() => match step {
+                    Step::Asked => self.upgrade(server),
+                    Step::Served(pid) => return End::Replaced(pid),
+                    Step::Failed(error) => self.not_upgraded(error),
                 },
                 () = self.manager.tick() => Manager::alive(&self.host),
             }
@@ -195,27 +201,19 @@ impl Serving<'_> {
     }
 
     /// Starts the process that replaces this one, unless one is starting.
-    #[cfg(unix)]
-    fn upgrade(&self, server: &Server, replacing: &mut JoinSet<Result<u32, String>>) {
-        if !replacing.is_empty() {
-            self.console.print_line("still waiting for the new process");
-            return;
-        }
-        match Upgrade::start(server) {
-            Ok(upgrade) => {
-                self.console.print_upgrading(upgrade.pid());
-                let limit = self.host.config().host.stall_timeout;
-                replacing.spawn(async move {
-                    upgrade.serves(limit).await.map_err(|error| error.to_string())
-                });
-            }
-            Err(error) => self.not_upgraded(&error.to_string()),
+    fn upgrade(&mut self, server: &Server) {
+        let limit = self.host.config().host.stall_timeout;
+        match self.upgrades.start(server, limit) {
+            Ok(Some(pid)) => self.console.print_upgrading(pid),
+            Ok(None) => self.console.print_line("still waiting for the new process"),
+            Err(error) => self.not_upgraded(error),
         }
     }
 
-    fn not_upgraded(&self, error: &str) {
-        self.console.print_not_upgraded(error);
+    fn not_upgraded(&mut self, error: String) {
+        self.console.print_not_upgraded(&error);
         tracing::warn!(target: "plugbay_server", error, "not upgraded: this process serves on");
+        self.upgrades.answer(&Err(error));
     }
 
     /// Ends the server, and prints the events until then.

@@ -25,21 +25,23 @@ export function Trial({ of: plugin }) {
   </section>`;
 }
 
-function Provider({ plugin, share }) {
+function Provider({ plugin, share, weight }) {
   const row = figures.value?.rows.get(keyOf(plugin));
   const state = row?.state || plugin.state;
   const cut = state === "breaker-open";
   return html`<li><span><a href="#/plugins/${encodeURIComponent(plugin.name)}">${plugin.name}</a> <span class="muted">${plugin.version}</span> <${State} of=${state} /></span>
-    <span class="actions"><span class="muted small">${rate(row?.rate)} /s${share === null ? "" : ` · ${share.toFixed(0)} %`}</span>
+    <span class="actions"><span class="muted small">${rate(row?.rate)} /s${share === null ? "" : ` · ${share.toFixed(0)} %`}${weight === undefined ? "" : ` · weight ${weight}`}</span>
     <${Act} plain path=${pluginPath(plugin.name, "breaker")} ask=${breaker(plugin.name, cut ? "closed" : "open")}>${cut ? "Reset" : "Cut"}<//></span></li>`;
 }
 
 function Weights({ of, plugins }) {
   const names = [...new Set(plugins.map((plugin) => plugin.name))];
-  const [weights, set] = useState(Object.fromEntries(names.map((name) => [name, 1])));
+  // What was typed over those in force.
+  const [typed, set] = useState({});
+  const weights = Object.fromEntries(names.map((name) => [name, typed[name] ?? of.weights?.[name] ?? 0]));
   const key = `${of.kind}:${of.name}`;
   return html`<details><summary class="small">Change weights</summary><div class="filter">
-    ${names.map((name) => html`<label>${name}<input type="number" min="0" max="1000" value=${weights[name]} onInput=${(event) => set({ ...weights, [name]: Number(event.currentTarget.value) })} /></label>`)}
+    ${names.map((name) => html`<label>${name}<input type="number" min="0" max="10000" value=${weights[name]} onInput=${(event) => set({ ...typed, [name]: Number(event.currentTarget.value) })} /></label>`)}
     <${Act} path=${weightsPath(key)} ask=${weigh(key, weights)}>Change…<//></div></details>`;
 }
 
@@ -56,7 +58,7 @@ function Capability({ of }) {
     <div><h3 class="mono">${of.name} ${of.strategy && html`<${Badge} tone=${of.strategy === "canary" ? "trial" : ""}>${of.strategy}<//>`}</h3>
       ${of.description && html`<p class="small muted break">${of.description}</p>`}
       ${of.media_types.length > 0 && html`<${Tags} of=${of.media_types} />`}</div>
-    <div class="stack"><ul class="providers">${plugins.map((plugin, i) => html`<${Provider} key=${keyOf(plugin)} plugin=${plugin} share=${share(i)} />`)}</ul>
+    <div class="stack"><ul class="providers">${plugins.map((plugin, i) => html`<${Provider} key=${keyOf(plugin)} plugin=${plugin} share=${share(i)} weight=${of.weights?.[plugin.name]} />`)}</ul>
       ${all > 0 && plugins.length > 1 && html`<div class="meter" aria-hidden="true">${plugins.map((plugin, i) => html`<i class=${plugin.trial ? "trial" : ""} style=${{ width: `${share(i)}%`, opacity: plugin.trial ? 1 : 1 - i * 0.25 }}></i>`)}</div>`}
       ${of.strategy === "split" && html`<${Weights} of=${of} plugins=${plugins} />`}
       ${trials.map((plugin) => html`<${Trial} of=${plugin} />`)}</div>

@@ -6,10 +6,10 @@ import { events, link } from "../store.js";
 // The tone of each word.
 const TONES = {};
 for (const [tone, words] of [
-  ["good", "loaded recovered healthy breaker-closed canary-promoted published watch-restored resumed"],
-  ["bad", "rejected breaker-opened unhealthy crash-loop canary-rolled-back last-config"],
+  ["good", "loaded recovered healthy breaker-closed canary-promoted published watch-restored resumed certificate-reloaded"],
+  ["bad", "rejected breaker-opened unhealthy crash-loop canary-rolled-back last-config certificate-refused"],
   ["trial", "canary-started canary-step canary-ended"],
-  ["warn", "restarting breaker-half-open drain-deadline config-warning pending-restart watch-lost rolled-back noticed operator override-dropped overrides-file"],
+  ["warn", "restarting breaker-half-open drain-deadline config-warning pending-restart watch-lost rolled-back noticed operator override-dropped overrides-file certificate-expiring"],
 ]) for (const word of words.split(" ")) TONES[word] = tone;
 
 // The stable word: a refusal has that of its reason.

@@ -12,7 +12,7 @@ function Answer({ of }) {
   const tone = of.status < 400 ? "good" : "bad";
   return html`<div class="card" role="status">
     <div class="title"><h3>Answer</h3><span class="actions"><${Badge} tone=${tone}>${of.status}<//><span class="small muted">${of.took_ms.toFixed(1)} ms · ${bytes(of.size)}</span></span></div>
-    <details><summary class="small muted">${of.headers.length} header fields</summary><pre>${of.headers.map(([name, value]) => `${name}: ${value}`).join("\n")}</pre></details>
+    <details><summary class="small muted">${of.headers.length} header fields</summary><pre>${of.headers.map(({ name, value }) => `${name}: ${value}`).join("\n")}</pre></details>
     <pre>${of.body || "(no body)"}</pre>
     ${of.size > 65536 && html`<p class="small muted">Only the first 64 KiB are shown.</p>`}
   </div>`;
@@ -26,7 +26,7 @@ function Tester({ trial, set }) {
     event.preventDefault();
     setState({ busy: true });
     try {
-      const headers = trial.type ? [["content-type", trial.type]] : [];
+      const headers = trial.type ? [{ name: "content-type", value: trial.type }] : [];
       setState({ answer: await post(PATH, { method: trial.method, path: trial.path, headers, body: trial.body }) });
     } catch (problem) {
       setState({ problem });
