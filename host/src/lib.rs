@@ -89,6 +89,7 @@ pub use plugbay_document::Document;
 pub use plugbay_registry::NotFound;
 pub use report::{Action, ActionReport, CallsLeft, Change, KeyChange, PluginChange, PluginVersion};
 pub use report::{ConfigWarning, Event, Events, Missed, Outcome, Rejected, Report, timestamp};
+pub use set::{Absence, NotServing};
 pub use set::{CallStatus, HealthStatus, Override, RetryStatus, Switch, TrialStatus};
 pub use status::live::{LiveFigures, PluginFigures};
 pub use status::{

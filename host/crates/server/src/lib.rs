@@ -76,6 +76,7 @@ mod listener;
 mod listeners;
 pub mod log;
 mod problem;
+mod rate;
 mod request_id;
 mod server;
 mod shared;
@@ -92,7 +93,7 @@ pub use history::Record;
 pub use listener::{Listener, NotListening, Sockets};
 pub use listeners::Listeners;
 pub use plugbay_otlp::Exporter;
-pub use problem::{Problem, ProblemDetails};
+pub use problem::{FieldError, Problem, ProblemDetails};
 pub use server::{Listening, Server, Stopped};
 pub use tls::TlsError;
 

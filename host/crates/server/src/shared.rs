@@ -3,6 +3,7 @@
 use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
+use plugbay::config::AdminSettings;
 use plugbay::{Host, Liveness};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -57,6 +58,7 @@ impl Shared {
         liveness: Liveness,
         tokens: Option<Arc<Tokens>>,
         audit: Option<Arc<AuditLog>>,
+        settings: &AdminSettings,
     ) -> Self {
         Self {
             host: OnceLock::new(),
@@ -64,7 +66,7 @@ impl Shared {
             history: Arc::default(),
             tokens,
             audit,
-            rates: Arc::default(),
+            rates: Arc::new(Rates::new(settings)),
             idempotent: Arc::default(),
             logs: OnceLock::new(),
             data: OnceLock::new(),

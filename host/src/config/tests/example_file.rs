@@ -99,6 +99,12 @@ fn the_file_marks_the_keys_that_need_a_restart() {
     other.host.cache = "elsewhere".into();
     other.host.mapped = crate::config::Size::mib(1);
     other.host.mapped_beyond = plugbay_core::Isolation::Refuse;
+    other.server.connections.max_connections = 1;
+    other.admin.max_connections = 8;
+    other.admin.timeout = std::time::Duration::from_secs(1);
+    other.admin.rate = crate::config::Rate::NONE;
+    other.admin.change_rate = crate::config::Rate::NONE;
+    other.admin.attempt_rate = crate::config::Rate::NONE;
     other.admin.enabled = false;
     other.admin.tokens = "tokens".into();
     other.admin.audit = "audit".into();

@@ -21,6 +21,7 @@ mod deploy;
 mod descriptors;
 mod embedded;
 mod hints;
+mod hostile;
 mod http2;
 mod idempotency;
 mod leftovers;
@@ -37,10 +38,12 @@ mod metrics;
 #[cfg(unix)]
 mod native;
 mod nested;
+mod not_serving;
 #[cfg(unix)]
 mod observe;
 mod operate;
 mod planes;
+mod policies;
 #[cfg(target_os = "linux")]
 mod profile;
 #[path = "../../../otlp/tests/it/receiver.rs"]
