@@ -55,7 +55,7 @@ fn mistakes_are_told() {
         ("{ origins = [\"*\", \"https://a.example\"] }", "expected \"*\" alone"),
         ("{ origins = [\"*\"], credentials = true }", "because `credentials` is true"),
         ("{ origins = [\"https://a.example\"], headers = [\"a b\"] }", "expected a name"),
-        ("{ origins = [\"https://a.example\"], age = 1 }", "did you mean `max_age`"),
+        ("{ origins = [\"https://a.example\"], max_ages = 1 }", "did you mean `max_age`"),
     ] {
         let error = refused(&format!("{ROUTE}cors = {cors}\n")).to_string();
         assert!(error.contains(expected), "{cors}: {error}");
