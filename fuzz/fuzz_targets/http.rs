@@ -3,10 +3,12 @@
 #![no_main]
 
 use std::io;
+use std::num::NonZeroU32;
 use std::sync::{LazyLock, Mutex};
 use std::time::Duration;
 
 use libfuzzer_sys::fuzz_target;
+use plugbay::config::{CorsSettings, Peer, Rate, RouteOptions, RouteSettings};
 use plugbay::{Config, Host};
 use plugbay_fixtures::Guest;
 use plugbay_server::{Listener, RESERVED_PATHS, Server};
@@ -52,6 +54,17 @@ static PLANES: LazyLock<Planes> = LazyLock::new(|| {
         config.host.linked = false;
         config.host.cache = Default::default();
         config.server.timeout = Duration::from_secs(1);
+        // Whatever a client says about its address, its rate and its origin is read.
+        config.server.trusted_proxies = vec![Peer::Unix];
+        config.server.rate = Rate::new(NonZeroU32::MAX, Duration::from_secs(1));
+        config.server.compression = true;
+        let cors = CorsSettings { origins: vec!["*".to_owned()], ..CorsSettings::default() };
+        config.routes.push(RouteSettings {
+            path: "/open".to_owned(),
+            handler: "echo".to_owned(),
+            options: RouteOptions { cors: Some(cors), ..RouteOptions::default() },
+            ..RouteSettings::default()
+        });
         let echo = Guest::handler("echo").route("", "/{*rest}").build();
         let builder = Host::builder().config(config).watch(false).reserved(RESERVED_PATHS);
         let builder = builder.artifact("echo", echo);

@@ -471,6 +471,7 @@ fn nothing(config: Arc<Config>) -> PublishedSet {
         services: GenerationServices::of(Arc::clone(&generation)),
         generation,
         rejected: Arc::from([]),
+        absent: Arc::default(),
         pending_restart: Arc::from([]),
         pinned: None,
         history: Arc::from([]),

@@ -91,6 +91,7 @@ pub use report::{Action, ActionReport, CallsLeft, Change, KeyChange, PluginChang
 pub use report::{
     ConfigWarning, Event, EventSink, Events, Missed, Outcome, Rejected, Report, timestamp,
 };
+pub use set::{Absence, NotServing};
 pub use set::{CallStatus, HealthStatus, Override, RetryStatus, Switch, TrialStatus};
 pub use status::live::{LiveFigures, PluginFigures};
 pub use status::{

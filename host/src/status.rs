@@ -22,7 +22,7 @@ use crate::control::{Draining, HostState, other_calls};
 use crate::report::{ConfigWarning, Rejected, timestamp};
 use crate::set::{
     CallStatus, Generation, HealthStatus, Hold, Member, Override, PastGeneration, PublishedSet,
-    RetryStatus, RouteOrigin, Running, Trial, TrialStatus, Wanted, previous,
+    RetryStatus, Route, RouteOrigin, Running, Trial, TrialStatus, Wanted, previous,
 };
 
 /// The status of a host, as of one generation.
@@ -267,6 +267,9 @@ pub struct RouteStatus {
     pub handler: String,
     /// Whether the generation holds that handler.
     pub serves: bool,
+    /// `serving`; or why the plugin of its handler does not: `starting`, `draining`, `disabled` or `rejected`; or
+    /// `unknown`, if no plugin is known to offer the handler.
+    pub state: Cow<'static, str>,
     /// `config`, or `plugin:NAME` for one that the plugin suggested.
     pub origin: String,
 }
@@ -290,7 +293,7 @@ pub struct DrainingStatus {
 impl Status {
     pub(crate) fn of(published: &PublishedSet, shared: &HostState) -> Self {
         let generation = &published.generation;
-        let routes = routes(generation);
+        let routes = routes(published);
         let members = generation.plugins.iter();
         let plugins: Vec<PluginStatus> =
             members.flat_map(|(name, member)| versions(name, member, &routes)).collect();
@@ -468,22 +471,37 @@ fn weights(generation: &Generation, key: &CapabilityKey) -> BTreeMap<String, u32
     }
 }
 
-fn routes(generation: &Generation) -> Vec<RouteStatus> {
-    let routes = generation.router.routes().map(|route| RouteStatus {
+/// The routes of the generation, and those of plugins that are known and do not serve.
+fn routes(published: &PublishedSet) -> Vec<RouteStatus> {
+    let PublishedSet { generation, absent, .. } = published;
+    let of_generation = generation.router.routes().map(|route| {
+        let state = if generation.capabilities.contains(&route.value.key) {
+            "serving"
+        } else {
+            absent.offering(&route.value.key).map_or("unknown", |it| it.why.as_str())
+        };
+        route_status(route, state)
+    });
+    let of_absent = absent.routes().filter(|(route, _)| generation.router.taken(route).is_none());
+    let mut routes: Vec<RouteStatus> = of_generation
+        .chain(of_absent.map(|(route, why)| route_status(route, why.as_str())))
+        .collect();
+    routes.sort_by(|a, b| (&a.path, &a.methods).cmp(&(&b.path, &b.methods)));
+    routes
+}
+
+fn route_status(route: &Route, state: &'static str) -> RouteStatus {
+    RouteStatus {
         path: route.pattern.clone(),
         methods: route.methods.clone(),
         handler: route.value.handler().to_owned(),
-        serves: generation.capabilities.contains(&format!(
-            "{}:{}",
-            Handler::NAME,
-            route.value.handler()
-        )),
+        serves: state == "serving",
+        state: state.into(),
         origin: match &route.value.origin {
             RouteOrigin::Config => "config".to_owned(),
             RouteOrigin::Plugin(name) => format!("plugin:{name}"),
         },
-    });
-    routes.collect()
+    }
 }
 
 /// The retired versions, with their calls in flight.

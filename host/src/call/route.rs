@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use plugbay_core::Kind as _;
 use plugbay_core::handler::{Handler, Request, Response};
 use plugbay_registry::router::{Found, Match};
 
@@ -9,7 +10,8 @@ use super::error::Error;
 use super::leased::CapabilityLease;
 use super::options::CallOptions;
 use super::snapshot::Snapshot;
-use crate::set::Route;
+use crate::config::RouteOptions;
+use crate::set::{NotServing, Route};
 
 impl Snapshot {
     /// Finds the handler for an HTTP request. `path` is percent-encoded as received, without the
@@ -23,9 +25,19 @@ impl Snapshot {
                 params,
                 head,
             }),
-            Match::MethodNotAllowed { allow } => RouteMatch::MethodNotAllowed { allow },
-            Match::NotFound => RouteMatch::NotFound,
+            missed => match (self.published.absent.route(method, path), missed) {
+                (Some(plugin), _) => RouteMatch::NotServing(plugin),
+                (None, Match::MethodNotAllowed { allow }) => RouteMatch::MethodNotAllowed { allow },
+                (None, _) => RouteMatch::NotFound,
+            },
         }
+    }
+
+    /// The plugin that is known to offer a handler and does not serve, if there is one: for a route of the
+    /// configuration whose handler the generation does not hold.
+    #[must_use]
+    pub fn not_serving(&self, handler: &str) -> Option<NotServing> {
+        self.published.absent.offering(&format!("{}:{handler}", Handler::NAME))
     }
 }
 
@@ -34,6 +46,8 @@ impl Snapshot {
 pub enum RouteMatch {
     /// A route and its handler.
     Found(Routed),
+    /// The request would go to a route of this plugin, which does not serve now.
+    NotServing(NotServing),
     /// The path has routes for other methods only: these, sorted, `HEAD` and `OPTIONS` included.
     MethodNotAllowed {
         /// The value of the header `Allow`.
@@ -63,6 +77,18 @@ impl Routed {
     #[must_use]
     pub fn pattern(&self) -> &str {
         &self.route.pattern
+    }
+
+    /// How its requests are served, if the configuration says something about this route.
+    #[must_use]
+    pub fn options(&self) -> Option<&Arc<RouteOptions>> {
+        self.route.value.options.as_ref()
+    }
+
+    /// Its methods; empty means every method.
+    #[must_use]
+    pub fn methods(&self) -> &[String] {
+        &self.route.methods
     }
 
     /// The path parameters, percent-decoded, in the pattern's order.

@@ -306,6 +306,7 @@ pub(crate) fn configured_routes(config: &Config) -> Router {
     let mut router = Router::default();
     for route in &config.routes {
         let target = RouteTarget::new(&route.handler, RouteOrigin::Config);
+        let target = target.served_as(&route.options);
         let inserted = router.insert(Route::new(&route.path, target).on(&route.methods));
         debug_assert!(inserted.is_ok(), "the configuration was checked: {inserted:?}");
     }
@@ -331,7 +332,8 @@ fn refused_route(error: &RouteError, owner: Option<String>) -> Refusal {
         .hint("say in [[routes]] which handler serves the path")
 }
 
-fn suggestions(name: &str, description: &Description) -> impl Iterator<Item = Route> {
+/// The routes that a plugin suggests.
+pub(super) fn suggestions(name: &str, description: &Description) -> impl Iterator<Item = Route> {
     let handlers = description.capabilities.iter().filter(|it| it.kind == Handler::NAME);
     handlers.flat_map(move |capability| {
         capability.routes.iter().map(move |route| {

@@ -282,7 +282,10 @@ fn policy_of(config: &Config, offer: &Offer, name: &str) -> Policy {
 /// The description of a plugin under another name than its own: a capability with the plugin's own
 /// name gets the new name, the others get the new name, a dot and their own name; and it suggests
 /// no routes. So one artifact can run as several plugins, side by side.
-fn described_as(description: &Arc<Description>, name: &str) -> Result<Arc<Description>, Refusal> {
+pub(crate) fn described_as(
+    description: &Arc<Description>,
+    name: &str,
+) -> Result<Arc<Description>, Refusal> {
     if description.name == name {
         return Ok(Arc::clone(description));
     }

@@ -14,6 +14,7 @@
 //! | `source`, `prepare`, `preparing`, `store`, `parallel` | prepares each digest once, each on its own thread, and starts plugins in parallel |
 //! | `desired` | the plugins that should run, by the folder and the configuration |
 //! | `claims` | assigns names, capabilities and routes: the one arbiter of clashes |
+//! | `absent` | which plugins are known and do not serve |
 //! | `plan` | for each plugin: stay, start a version, or retire |
 //! | `start` | carries out the plan, and collects the members of the next set |
 //! | `trials` | which version is on trial, by which rules, and the result |
@@ -23,6 +24,7 @@
 //! | `warnings` | parts of a configuration that have no effect |
 //! | `inspect` | inspects files, for `inspect` and `check` |
 
+mod absent;
 mod assemble;
 mod catch_panic;
 mod claims;
@@ -41,10 +43,11 @@ mod store;
 mod trials;
 mod warnings;
 
+pub(crate) use self::absent::{Known, absent};
 pub(crate) use self::assemble::{assemble, is_same};
 pub(crate) use self::catch_panic::{CatchPanic, Runtimes};
 pub(crate) use self::claims::{configured_routes, settle};
-pub(crate) use self::desired::{Desired, is_disabled, resolve, violated};
+pub(crate) use self::desired::{Desired, described_as, is_disabled, names, resolve, violated};
 pub(crate) use self::difference::{SetView, version_of};
 pub use self::folder::is_artifact_name;
 pub(crate) use self::history::History;

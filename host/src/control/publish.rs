@@ -2,6 +2,7 @@
 //! Rejections are published with the set, and reported when they are new or gone, so that status,
 //! log and events agree.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -13,10 +14,12 @@ use plugbay_registry::Leased;
 use super::shared::HostState;
 use super::{canary, health};
 use crate::call::GenerationServices;
-use crate::change::{History, StartedPlugin, assemble, is_same, settle, trial_outcome, violated};
+use crate::change::{
+    History, Known, StartedPlugin, absent, assemble, is_same, settle, trial_outcome, violated,
+};
 use crate::config::{Config, PendingRestart};
 use crate::report::{Outcome, Rejected, Rejection, Report};
-use crate::set::{Generation, Member, Overrides, PublishedSet, Running, shut_down};
+use crate::set::{Absent, Generation, Member, Overrides, PublishedSet, Running, shut_down};
 
 /// The set that one reconciliation wants to publish.
 pub(crate) struct NextSet<'a> {
@@ -50,6 +53,8 @@ pub(crate) struct Publisher {
     booted: Arc<Config>,
     /// What operators switched.
     overrides: Arc<Overrides>,
+    /// The plugins that were described, whether or not they serve.
+    known: BTreeMap<String, Known>,
     /// The reconciliation, if its spans are recorded.
     cause: Option<Arc<Correlation>>,
 }
@@ -64,6 +69,7 @@ impl Publisher {
             held: None,
             booted,
             overrides: Arc::default(),
+            known: BTreeMap::new(),
             cause: None,
         }
     }
@@ -76,6 +82,49 @@ impl Publisher {
     /// Sets what operators switched, for the sets that are published next.
     pub(crate) fn set_overrides(&mut self, overrides: &Arc<Overrides>) {
         self.overrides = Arc::clone(overrides);
+    }
+
+    /// Sets the plugins that were described, for the sets that are published next.
+    pub(crate) fn set_known(&mut self, known: BTreeMap<String, Known>) {
+        self.known = known;
+    }
+
+    /// Publishes which plugins are about to be started, so that requests for their routes are told. Returns the set
+    /// that then serves.
+    pub(crate) fn announce(&self, before: Arc<PublishedSet>, config: &Config) -> Arc<PublishedSet> {
+        let absent = self.absent(&before, &before.generation, config, &before.rejected, &[]);
+        // Before the first generation nothing is served.
+        if before.generation.number == 0 || absent.is_same(&before.absent) {
+            return before;
+        }
+        let after = Arc::new(PublishedSet {
+            generation: Arc::clone(&before.generation),
+            services: Arc::clone(&before.services),
+            rejected: Arc::clone(&before.rejected),
+            absent: Arc::new(absent),
+            pending_restart: Arc::clone(&before.pending_restart),
+            pinned: before.pinned,
+            overrides: Arc::clone(&before.overrides),
+            history: Arc::clone(&before.history),
+        });
+        if self.shared.unless_stopped(|| self.shared.cell.store(Arc::clone(&after))) {
+            after
+        } else {
+            before
+        }
+    }
+
+    /// The known plugins that `next` does not hold.
+    fn absent(
+        &self,
+        before: &PublishedSet,
+        next: &Generation,
+        config: &Config,
+        rejected: &[Rejected],
+        left: &[Arc<Leased<Running>>],
+    ) -> Absent {
+        let serves = |plugin: &str| next.plugins.contains(plugin);
+        absent(&self.known, config, serves, rejected, &before.absent, left)
     }
 
     /// The generations that can be rolled back to.
@@ -166,7 +215,10 @@ impl Publisher {
         let pending = Config::pending_restart(&self.booted, config);
         self.note_restarts(before, &pending, number);
         let rejected = self.note_rejected(before, refused, number);
+        let left = left(running, &generation);
+        let absent = self.absent(before, &generation, config, &rejected, &left);
         let after = Arc::new(PublishedSet {
+            absent: Arc::new(absent),
             services: GenerationServices::of(Arc::clone(&generation)),
             generation: Arc::clone(&generation),
             rejected: rejected.into(),
@@ -184,14 +236,6 @@ impl Publisher {
             end_all(&started);
             return before.unchanged();
         }
-        let stays = |it: &Arc<Leased<Running>>| generation.holds(it);
-        let left: Vec<_> = running
-            .plugins
-            .iter()
-            .flat_map(|(_, member)| member.all())
-            .filter(|it| !stays(it))
-            .cloned()
-            .collect();
         let labels = |all: &mut dyn Iterator<Item = &Arc<Leased<Running>>>| -> Vec<String> {
             all.map(|it| it.label.to_string()).collect()
         };
@@ -270,7 +314,9 @@ impl Publisher {
         let pending = Config::pending_restart(&self.booted, config);
         self.note_restarts(before, &pending, number);
         let rejected = self.note_rejected(before, refused, number);
+        let absent = self.absent(before, &before.generation, config, &rejected, &[]);
         if *before.rejected != *rejected
+            || !absent.is_same(&before.absent)
             || *before.pending_restart != *pending
             || before.pinned != pinned
             || before.overrides != self.overrides
@@ -279,6 +325,7 @@ impl Publisher {
                 generation: Arc::clone(&before.generation),
                 services: Arc::clone(&before.services),
                 rejected: rejected.clone().into(),
+                absent: Arc::new(absent),
                 pending_restart: pending.into(),
                 pinned,
                 overrides: Arc::clone(&self.overrides),
@@ -360,4 +407,10 @@ impl Publisher {
         }
         rejected
     }
+}
+
+/// The versions of a generation that the next one no longer holds.
+fn left(before: &Generation, next: &Generation) -> Vec<Arc<Leased<Running>>> {
+    let versions = before.plugins.iter().flat_map(|(_, member)| member.all());
+    versions.filter(|it| !next.holds(it)).cloned().collect()
 }

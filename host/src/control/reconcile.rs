@@ -27,7 +27,7 @@ use super::shared::{ConfigLoader, HostState};
 use super::signal::{Signal, Signals, Wake};
 use super::watching::Watching;
 use crate::change::{
-    Desired, Key, Next, Reconciliation, Retry, StartedPlugin, Store, Trials, folder,
+    Desired, Key, Known, Next, Reconciliation, Retry, StartedPlugin, Store, Trials, folder,
     restart_members, violated, warnings,
 };
 use crate::config::Config;
@@ -56,6 +56,8 @@ pub(crate) struct Reconciler {
     places: BTreeMap<String, Source>,
     /// The generation that an operator rolled back to: it serves instead of the desired plugins.
     pinned: Option<Arc<PastGeneration>>,
+    /// The plugins that were described, whether or not they serve.
+    known: BTreeMap<String, Known>,
     /// The artifacts that are being prepared.
     pending: BTreeMap<Key, Source>,
     /// The names of the plugins that were found, whether they run or not.
@@ -95,6 +97,7 @@ impl Reconciler {
             trials: Trials::default(),
             places: BTreeMap::new(),
             pinned: None,
+            known: BTreeMap::new(),
             pending: BTreeMap::new(),
             found: BTreeSet::new(),
             reserved: Vec::new(),
@@ -317,6 +320,7 @@ impl Reconciler {
             None => self.trials.withhold(&mut desired, running),
             Some(_) => Vec::new(),
         };
+        self.publisher.set_known(self.known(&desired));
         let source = self.source.file().map(Path::to_owned);
         let broken = violated(&config, |what| desired.holds(running, what), source.clone());
         // A rollback is all or nothing. Versions that a trial rolled back do not count as refused
@@ -351,6 +355,8 @@ impl Reconciler {
             let held_back = desired.wanted.into_iter().filter(changed);
             return self.refuse_all(&published, &config, held_back, refused, rolled_back);
         }
+        let published = self.publisher.announce(published, &config);
+        let running = &published.generation;
         let reconciliation = Reconciliation {
             running,
             config: &config,

@@ -8,6 +8,7 @@
 //! | `running`, `hosted`, `dedicated` | a started plugin version, and the thread that frees it |
 //! | `tally`, `health` | the results and durations of its calls, and the results of its health checks |
 //! | `figures`, `ledger`, `counts` | the counts of a version, those of all versions that ever were, and those of no version |
+//! | `absent` | plugins that are known and do not serve, and their routes |
 //! | `member`, `trial` | a plugin in a generation, and its new version on trial |
 //! | `capability`, `retries` | the providers of a capability, and how calls are distributed among them |
 //! | `router` | the routes of a generation |
@@ -15,6 +16,7 @@
 //! | `past` | a generation that can be rolled back to |
 //! | `published` | the content of the one cell, and the right to call a capability in it |
 
+mod absent;
 mod capability;
 mod counts;
 mod dedicated;
@@ -35,6 +37,8 @@ mod running;
 mod tally;
 mod trial;
 
+pub use self::absent::{Absence, NotServing};
+pub(crate) use self::absent::{Absent, AbsentPlugin};
 pub(crate) use self::capability::{Balancing, Capability, Rule, Target};
 pub(crate) use self::dedicated::spawn_dedicated;
 pub(crate) use self::figures::{Totals, histogram};

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use plugbay_core::{Context, Services};
 use plugbay_registry::{Pass, Swap};
 
+use super::absent::Absent;
 use super::capability::Capability;
 use super::generation::Generation;
 use super::overrides::Overrides;
@@ -20,6 +21,8 @@ pub(crate) struct PublishedSet {
     /// The services of this generation for plugins.
     pub(crate) services: Arc<dyn Services>,
     pub(crate) rejected: Arc<[Rejected]>,
+    /// The plugins that are known and do not serve.
+    pub(crate) absent: Arc<Absent>,
     /// The generation that an operator rolled back to, while changes are held back.
     pub(crate) pinned: Option<u64>,
     /// The generations that can be rolled back to, oldest first.

@@ -47,6 +47,7 @@ fn trial() -> TrialStatus {
 
 fn route() -> RouteStatus {
     RouteStatus {
+        state: "serving".into(),
         path: "/a/{id}".into(),
         methods: vec!["GET".into()],
         handler: "a".into(),
@@ -136,6 +137,7 @@ fn status() -> Status {
             methods: vec!["GET".into()],
             handler: "a".into(),
             serves: true,
+            state: "serving".into(),
             origin: "config".into(),
         }],
         rejected: vec![rejected()],

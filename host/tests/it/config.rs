@@ -150,6 +150,7 @@ fn changed_routes_restart_no_plugin() {
         .unwrap(),
         RouteMatch::MethodNotAllowed { allow } => allow.join(" "),
         RouteMatch::NotFound => "none".into(),
+        RouteMatch::NotServing(plugin) => plugin.plugin,
     };
     assert_eq!((get("GET", "/h"), get("GET", "/x/1")), ("h".into(), "none".into()));
     let route = "[[routes]]\npath = '/x/{name}'\nmethods = ['GET']\nhandler = 'h'";

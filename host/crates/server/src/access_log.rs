@@ -4,11 +4,13 @@ use std::time::Instant;
 
 use axum::http::StatusCode;
 
+use crate::listener::Client;
+
 /// Whose request it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Of {
-    /// The data plane.
-    Data,
+    /// That of a client of the data plane.
+    Data(Client),
     /// The admin plane.
     Admin,
     /// A probe or a scrape of the admin plane: there is one every few seconds, which few want to see.
@@ -34,8 +36,8 @@ impl Unanswered {
         self.is_answered = true;
         let (status, duration_us) = (status.as_u16(), self.duration_us());
         match self.of {
-            Of::Data => {
-                tracing::info!(target: "plugbay_server::request", status, duration_us, bytes, "answered");
+            Of::Data(client) => {
+                tracing::info!(target: "plugbay_server::request", status, duration_us, bytes, %client, "answered");
             }
             Of::Admin => {
                 tracing::info!(target: "plugbay_server::admin::request", status, duration_us, bytes, "answered");
@@ -59,8 +61,8 @@ impl Drop for Unanswered {
         // The word of metrics and traces for a caller that goes away.
         let (reason, duration_us) = ("cancelled", self.duration_us());
         match self.of {
-            Of::Data => {
-                tracing::info!(target: "plugbay_server::request", reason, duration_us, "not answered");
+            Of::Data(client) => {
+                tracing::info!(target: "plugbay_server::request", reason, duration_us, %client, "not answered");
             }
             Of::Admin => {
                 tracing::info!(target: "plugbay_server::admin::request", reason, duration_us, "not answered");

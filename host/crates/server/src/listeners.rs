@@ -21,6 +21,8 @@ pub struct Listeners {
     pub(crate) tls: Vec<Arc<Tls>>,
     pub(crate) tokens: Option<Arc<Tokens>>,
     pub(crate) audit: Option<Arc<AuditLog>>,
+    /// Those of the admin plane.
+    pub(crate) settings: AdminSettings,
 }
 
 impl Listeners {
@@ -36,7 +38,9 @@ impl Listeners {
             return Err(BindError::Exposed(address.clone()));
         }
         let named = |file: &PathBuf| *enabled && !file.as_os_str().is_empty();
-        let tokens = named(tokens).then(|| Tokens::read(tokens.clone())).transpose()?;
+        let tokens = named(tokens)
+            .then(|| Tokens::read(tokens.clone(), config.admin.attempt_rate))
+            .transpose()?;
         let audit = named(audit).then(|| AuditLog::open(audit.clone())).transpose()?;
         let data_tls = read_tls("server", "server.tls", config.server.tls.as_ref())?;
         let admin_tls = read_tls("admin", "admin.tls", tls.as_ref().filter(|_| *enabled))?;
@@ -58,6 +62,7 @@ impl Listeners {
             tls: [data_tls, admin_tls].into_iter().flatten().collect(),
             tokens: tokens.map(Arc::new),
             audit: audit.map(Arc::new),
+            settings: config.admin.clone(),
         })
     }
 }

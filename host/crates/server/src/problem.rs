@@ -1,5 +1,9 @@
 //! Errors as `application/problem+json` (RFC 9457).
 //!
+//! `instance` is the path of the request and, as its fragment, the request's id (`x-request-id`): a reference that names
+//! this occurrence, and that the log has. It cannot be fetched. `errors` lists what is wrong with each field, if several
+//! are judged.
+//!
 //! `code` is stable, and the same word as in logs and metrics; `detail` is for people. A plugin's
 //! message for its caller (`invalid-input`, `unsupported`, `unavailable`) is passed on. Messages
 //! about its inner failures are not: the log has them, with the request's id.
@@ -7,46 +11,53 @@
 //! | code | status | when |
 //! |---|---|---|
 //! | `bad-request` | 400 | the request is not valid HTTP, or its body is incomplete |
+//! | `forwarded` | 400 | `Forwarded` and `X-Forwarded-For` of a trusted proxy name different clients |
 //! | `invalid-input`, `serialize`, `deserialize` | 400 | the plugin rejects the input |
 //! | `unauthenticated` | 401 | the admin plane needs a token, or another one |
 //! | `role` | 403 | the token is a viewer's, and the request changes something |
-//! | `forbidden` | 403 | a web page of another origin called the admin plane |
+//! | `forbidden` | 403 | a web page of another origin called the admin plane, or `allow` or `deny` excludes the client |
 //! | `not-found` | 404 | no such route, codec, plugin or kind |
 //! | `weights` | 409 | the weights do not fit the section of the capability |
 //! | `unknown-generation` | 404 | the generation is not in the history |
 //! | `method-not-allowed` | 405 | the path exists, but only for the methods in `Allow` |
 //! | `not-acceptable` | 406 | `Accept` allows neither JSON nor CBOR |
-//! | `request-timeout` | 408 | the body did not arrive within `server.timeout` |
+//! | `request-timeout` | 408 | the header or the body did not arrive in time |
 //! | `not-upgraded` | 409 | the new process does not serve; the one before does |
 //! | `not-running` | 409 | the plugin does not run, so that it cannot be restarted or drained |
 //! | `refused` | 409 | a plugin of an earlier generation no longer starts |
 //! | `busy` | 409 | another profile is being recorded; `Retry-After` is set |
 //! | `in-progress` | 409 | a request with the same `Idempotency-Key` is still acted on |
+//! | `uri-too-long` | 414 | the target of the request is longer than 64 KiB |
 //! | `body-too-large` | 413 | the body is larger than `server.max_body`, or than 64 KiB on the admin plane |
 //! | `content-coding` | 415 | the body has a content coding, such as gzip |
 //! | `unsupported` | 415 | the plugin does not support the input, or the media type of the body is not supported |
 //! | `expectation` | 417 | `Expect` is not `100-continue` |
 //! | `misdirected` | 421 | `Host` does not name this machine |
 //! | `key-reused` | 422 | the `Idempotency-Key` was used for another request |
-//! | `rate-limited` | 429 | too many requests with one token, or wrong tokens from one address; `Retry-After` is set |
+//! | `rate-limited` | 429 | too many requests of one client or with one token, or wrong tokens from one address; `Retry-After` is set |
+//! | `header-too-large` | 431 | the header is larger than `server.max_header`, or has more fields than `server.max_header_fields` |
 //! | `internal` | 500 | the plugin reports an internal error, or the server failed |
 //! | `not-implemented` | 501 | profiles cannot be recorded on this system; the program cannot replace itself |
 //! | `transfer-coding` | 501 | the request has a transfer coding that is not `chunked` |
 //! | `trap`, `panic`, `crashed`, `cpu`, `memory`, `output`, `contract`, `host-calls` | 502 | the plugin failed |
 //! | `audit` | 503 | the admin plane cannot write to its audit log |
 //! | `unavailable`, `retired`, `stopped`, `overloaded`, `breaker-open`, `unhealthy`, `starting` | 503 | temporarily unavailable; `Retry-After` is set |
+//! | `disabled`, `draining`, `rejected` | 503 | the plugin of the route does not serve, and none does in its place; `Retry-After` is set |
 //! | `deadline` | 504 | no answer within the deadline |
 
 use std::borrow::Cow;
+use std::time::SystemTime;
 
 use axum::body::Bytes;
 use axum::http::header::{self, HeaderName};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::IntoResponse;
 use http_body_util::Full;
-use plugbay::{Blame, CallError, CallErrorKind, Error};
+use plugbay::{Absence, Blame, CallError, CallErrorKind, Error, NotServing};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+
+use crate::request_id::{self, REQUEST_ID};
 
 /// An error for a client. It is boxed, because every handler returns a `Result` with it.
 #[derive(Clone, Debug)]
@@ -58,6 +69,8 @@ struct Parts {
     code: &'static str,
     detail: Cow<'static, str>,
     plugin: Option<String>,
+    instance: Option<String>,
+    errors: Vec<FieldError>,
     headers: HeaderMap,
 }
 
@@ -92,7 +105,15 @@ impl Problem {
         if status == StatusCode::SERVICE_UNAVAILABLE {
             headers.insert(header::RETRY_AFTER, RETRY_AFTER);
         }
-        Self(Box::new(Parts { status, code, detail: detail.into(), plugin: None, headers }))
+        Self(Box::new(Parts {
+            status,
+            code,
+            detail: detail.into(),
+            plugin: None,
+            instance: None,
+            errors: Vec::new(),
+            headers,
+        }))
     }
 
     pub(crate) fn bad_request(detail: impl Into<Cow<'static, str>>) -> Self {
@@ -107,6 +128,35 @@ impl Problem {
     pub(crate) fn starting() -> Self {
         let detail = "nothing is served before the first generation";
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "starting", detail)
+    }
+
+    /// The plugin of a route is known and does not serve, and none does in its place.
+    pub(crate) fn not_serving(plugin: NotServing) -> Self {
+        let NotServing { plugin, why, .. } = plugin;
+        let detail = format!("{plugin}, the plugin of this route, {why}");
+        // By how soon it may serve: a plugin starts by itself, and others wait for an operator.
+        let seconds = match why {
+            Absence::Starting => "1",
+            Absence::Draining => "5",
+            _ => "60",
+        };
+        let mut problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, why.as_str(), detail);
+        problem.0.plugin = Some(plugin);
+        problem.header(header::RETRY_AFTER, seconds)
+    }
+
+    /// Names the request that the problem occurred in, by its path and its id.
+    pub(crate) fn in_request(mut self, path: &str, id: &HeaderValue) -> Self {
+        // A path that is not ASCII is no part of a URI, and a long one is not repeated.
+        let path = if path.len() <= MAX_PATH && path.is_ascii() { path } else { "" };
+        self.0.instance = id.to_str().ok().map(|id| format!("{path}#{id}"));
+        self
+    }
+
+    /// Says what is wrong with one field, beside the others.
+    pub(crate) fn error(mut self, error: FieldError) -> Self {
+        self.0.errors.push(error);
+        self
     }
 
     pub(crate) fn method_not_allowed(method: &str, allow: &str) -> Self {
@@ -124,9 +174,52 @@ impl Problem {
         self
     }
 
+    /// The fields of the answer.
+    pub(crate) fn headers_mut(&mut self) -> &mut HeaderMap {
+        &mut self.0.headers
+    }
+
     /// Closes the connection after this answer: what the client still sends is not read.
     pub(crate) fn closing(self) -> Self {
         self.header(header::CONNECTION, "close")
+    }
+
+    /// The answer as HTTP/1.1 writes it, which ends its connection: for requests that hyper does not pass on.
+    pub(crate) fn into_bytes(self) -> Vec<u8> {
+        let id = request_id::of(&HeaderMap::new());
+        let problem = self.closing().in_request("", &id);
+        let (status, mut headers, body) = problem.into_parts();
+        headers.insert(REQUEST_ID, id);
+        headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        headers.insert(header::CONTENT_LENGTH, body.len().into());
+        if let Ok(date) = HeaderValue::try_from(httpdate::fmt_http_date(SystemTime::now())) {
+            headers.insert(header::DATE, date);
+        }
+        let mut bytes = format!("HTTP/1.1 {status}\r\n").into_bytes();
+        for (name, value) in &headers {
+            bytes.extend([name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat());
+        }
+        bytes.extend_from_slice(b"\r\n");
+        bytes.extend(body);
+        bytes
+    }
+
+    /// The status, the fields and the body of the answer.
+    fn into_parts(self) -> (StatusCode, HeaderMap, Vec<u8>) {
+        let Parts { status, code, detail, plugin, instance, errors, mut headers } = *self.0;
+        let body = ProblemDetails {
+            r#type: "about:blank".into(),
+            title: status.canonical_reason().unwrap_or("Error").into(),
+            status: status.as_u16(),
+            code: code.into(),
+            detail,
+            instance: instance.map(Cow::Owned),
+            plugin: plugin.map(Cow::Owned),
+            errors,
+        };
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        (status, headers, serde_json::to_vec(&body).unwrap_or_default())
     }
 
     /// The HTTP status.
@@ -225,10 +318,38 @@ pub struct ProblemDetails<'a> {
     /// The description of the error, for people.
     #[schema(value_type = String)]
     pub detail: Cow<'a, str>,
+    /// The occurrence: the path of the request, and its id as the fragment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub instance: Option<Cow<'a, str>>,
     /// The plugin that failed, as `name@version`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     pub plugin: Option<Cow<'a, str>>,
+    /// What is wrong with each field of the request, if several are judged.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<FieldError>,
+}
+
+/// What is wrong with one field of a request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[non_exhaustive]
+pub struct FieldError {
+    /// What was expected and found.
+    pub detail: String,
+    /// The place in a JSON body: a JSON pointer (RFC 6901) as a URI fragment, such as `#/weights/json`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pointer: Option<String>,
+    /// The name of a parameter of the query or the path.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parameter: Option<String>,
+}
+
+impl FieldError {
+    /// What is wrong at a JSON pointer, which is written as a URI fragment.
+    pub(crate) fn at(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self { detail: detail.into(), pointer: Some(pointer.into()), parameter: None }
+    }
 }
 
 /// A response whose body is there as a whole.
@@ -236,42 +357,34 @@ pub(crate) type Response = axum::http::Response<Full<Bytes>>;
 
 impl From<Problem> for Response {
     fn from(problem: Problem) -> Self {
-        let Parts { status, code, detail, plugin, headers: own } = *problem.0;
-        let body = ProblemDetails {
-            r#type: "about:blank".into(),
-            title: status.canonical_reason().unwrap_or("Error").into(),
-            status: status.as_u16(),
-            code: code.into(),
-            detail,
-            plugin: plugin.map(Cow::Owned),
-        };
-        let body = serde_json::to_vec(&body).unwrap_or_default();
+        let (status, headers, body) = problem.into_parts();
         let mut response = Self::new(body.into());
         *response.status_mut() = status;
-        let headers = response.headers_mut();
-        headers.extend(own);
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        *response.headers_mut() = headers;
         response
     }
 }
 
 impl IntoResponse for Problem {
     fn into_response(self) -> axum::response::Response {
-        Response::from(self).into_response()
+        // The layer that knows the request's id writes the answer again.
+        let problem = self.clone();
+        let mut response = Response::from(self).into_response();
+        response.extensions_mut().insert(problem);
+        response
     }
 }
 
 /// Answers `OPTIONS` with the allowed methods, and rejects any other method.
-pub(crate) fn other_method(method: &Method, allow: &str) -> Response {
+pub(crate) fn other_method(method: &Method, allow: &str) -> Result<Response, Problem> {
     if *method != Method::OPTIONS {
-        return Problem::method_not_allowed(method.as_str(), allow).into();
+        return Err(Problem::method_not_allowed(method.as_str(), allow));
     }
     let mut response = no_content();
     if let Ok(allow) = HeaderValue::from_str(allow) {
         response.headers_mut().insert(header::ALLOW, allow);
     }
-    response
+    Ok(response)
 }
 
 /// An answer without content.
@@ -283,13 +396,13 @@ pub(crate) fn no_content() -> Response {
 
 /// Answers a request that panicked with a 500, and logs the message. The connection stays open.
 #[expect(clippy::needless_pass_by_value, reason = "the signature that the layer asks for")]
-pub(crate) fn panicked(panic: Box<dyn std::any::Any + Send>) -> Response {
+pub(crate) fn panicked(panic: Box<dyn std::any::Any + Send>) -> Problem {
     let message = panic
         .downcast_ref::<String>()
         .map(String::as_str)
         .or_else(|| panic.downcast_ref::<&str>().copied());
     tracing::error!(panic = message.unwrap_or("not a string"), "a request panicked");
-    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the server failed").into()
+    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the server failed")
 }
 
 #[cfg(test)]
@@ -321,10 +434,12 @@ mod tests {
             status: 404,
             code: "not-found".into(),
             detail: "no route has this path".into(),
+            instance: Some("/a#1".into()),
             plugin: Some("a@1.0.0".into()),
+            errors: vec![FieldError::at("#/a", "expected 1, found 2")],
         };
         let mut json = serde_json::to_value(&details).unwrap();
-        json["instance"] = "/a".into();
+        json["added_later"] = "/a".into();
         assert_eq!(serde_json::from_value::<ProblemDetails<'_>>(json).unwrap(), details);
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use plugbay::config::ListenAddress;
+use plugbay::config::{AdminSettings, ConnectionSettings, ListenAddress};
 use plugbay::metrics::Collector;
 use plugbay::{Config, Host, Liveness};
 use tokio::runtime::{self, Handle, Runtime};
@@ -18,7 +18,7 @@ use crate::bind_error::BindError;
 use crate::data::DataPlane;
 use crate::descriptors;
 use crate::guests::Guests;
-use crate::listener::{ADMIN, Bounds, Handed, Listener, Plane, SERVER, Sockets};
+use crate::listener::{ADMIN, Bounds, ConnectionBounds, Handed, Listener, Plane, SERVER, Sockets};
 use crate::listeners::Listeners;
 use crate::log::LogTail;
 use crate::shared::Shared;
@@ -26,12 +26,6 @@ use crate::tls::{Tls, TlsCollector};
 use crate::upgrades::Upgrades;
 use crate::watched;
 
-/// The maximum number of connections of the data plane, if there are enough descriptors.
-const DATA_CONNECTIONS: usize = 8192;
-/// The maximum number of connections of the admin plane.
-const ADMIN_CONNECTIONS: usize = 256;
-/// The request timeout of the admin plane. A reload may take long and is not bounded by it.
-const ADMIN_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long answers close their connections before idle ones are closed: a request that is on its
 /// way when the signal arrives is still accepted.
 const LAME_DUCK: Duration = Duration::from_millis(250);
@@ -48,6 +42,8 @@ pub struct Listening {
     sockets: Vec<Handed>,
     /// The certificates of the planes.
     tls: Vec<Arc<Tls>>,
+    /// Those of the admin plane.
+    settings: AdminSettings,
     shared: Arc<Shared>,
     guests: Arc<Guests>,
 }
@@ -134,8 +130,8 @@ impl Server {
     ///
     /// Outside a tokio runtime.
     pub fn take_over(listeners: Listeners, liveness: Liveness) -> Result<Listening, BindError> {
-        let Listeners { data, admin, tls, tokens, audit } = listeners;
-        let mut listening = Self::with(liveness, tokens, audit)?;
+        let Listeners { data, admin, tls, tokens, audit, settings } = listeners;
+        let mut listening = Self::with(liveness, tokens, audit, settings)?;
         for (key, listeners) in [(SERVER, &data), (ADMIN, &admin)] {
             for listener in listeners {
                 let socket = listener.socket(key).map_err(BindError::Listener)?;
@@ -160,16 +156,17 @@ impl Server {
     ///
     /// Outside a tokio runtime.
     pub fn unbound(liveness: Liveness) -> Result<Listening, BindError> {
-        Self::with(liveness, None, None)
+        Self::with(liveness, None, None, AdminSettings::default())
     }
 
     fn with(
         liveness: Liveness,
         tokens: Option<Arc<Tokens>>,
         audit: Option<Arc<AuditLog>>,
+        settings: AdminSettings,
     ) -> Result<Listening, BindError> {
         let guests = Arc::new(Guests::start(&Handle::current()).map_err(BindError::Threads)?);
-        let shared = Arc::new(Shared::new(liveness, tokens, audit));
+        let shared = Arc::new(Shared::new(liveness, tokens, audit, &settings));
         Ok(Listening {
             data: Vec::new(),
             apps: Vec::new(),
@@ -177,6 +174,7 @@ impl Server {
             admin_later: Vec::new(),
             sockets: Vec::new(),
             tls: Vec::new(),
+            settings,
             shared,
             guests,
         })
@@ -283,7 +281,7 @@ impl Listening {
     pub fn admin(mut self, listener: Listener) -> Result<Self, BindError> {
         let admin = match self.admin.take() {
             Some(admin) => admin,
-            None => Admin::start()?,
+            None => Admin::start(&self.settings)?,
         };
         self.admin = Some(admin.with(listener, self.admin_plane().router())?);
         Ok(self)
@@ -357,14 +355,18 @@ impl Listening {
             register(&host, "tls", Arc::new(TlsCollector(tls)));
         }
         let settings = host.clone();
-        let connections = descriptors::connections(DATA_CONNECTIONS);
-        if connections < DATA_CONNECTIONS {
+        let wanted = settings.config().server.connections.max_connections as usize;
+        let connections = descriptors::connections(wanted);
+        if connections < wanted {
             tracing::warn!(
                 connections,
                 "few open descriptors allowed, so the data plane accepts fewer connections; raise the limit (ulimit -n)"
             );
         }
-        let bounds = Bounds::new(connections, move || settings.config().server.timeout);
+        let bounds = Bounds::new(connections, move || {
+            let server = &settings.config().server;
+            ConnectionBounds { timeout: server.timeout, settings: server.connections.clone() }
+        });
         let plane = DataPlane::of(host.clone(), shared.draining.clone(), guests);
         // Likewise.
         let _ = shared.data.set(plane.clone());
@@ -385,14 +387,22 @@ impl Listening {
 }
 
 impl Admin {
-    fn start() -> Result<Self, BindError> {
+    fn start(settings: &AdminSettings) -> Result<Self, BindError> {
         let runtime = runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .thread_name("plugbay-admin")
             .enable_all()
             .build();
         let runtime = AdminRuntime(Some(runtime.map_err(BindError::Threads)?));
-        let bounds = Bounds::new(ADMIN_CONNECTIONS, || ADMIN_TIMEOUT);
+        let (most, timeout) = (settings.max_connections, settings.timeout);
+        // A reload may take long and is not bounded by the timeout.
+        let each = ConnectionSettings {
+            header_timeout: timeout,
+            idle_timeout: timeout,
+            ..Default::default()
+        };
+        let each = ConnectionBounds { timeout, settings: each };
+        let bounds = Bounds::new(most as usize, move || each.clone());
         Ok(Self { planes: Vec::new(), addresses: Vec::new(), bounds, runtime })
     }
 

@@ -3,6 +3,7 @@
 use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
+use plugbay::config::AdminSettings;
 use plugbay::{Host, Liveness};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -60,6 +61,7 @@ impl Shared {
         liveness: Liveness,
         tokens: Option<Arc<Tokens>>,
         audit: Option<Arc<AuditLog>>,
+        settings: &AdminSettings,
     ) -> Self {
         Self {
             host: OnceLock::new(),
@@ -67,7 +69,7 @@ impl Shared {
             history: Arc::default(),
             tokens,
             audit,
-            rates: Arc::default(),
+            rates: Arc::new(Rates::new(settings)),
             idempotent: Arc::default(),
             logs: OnceLock::new(),
             data: OnceLock::new(),

@@ -69,6 +69,11 @@ fn operating() {
 }
 
 #[test]
+fn http() {
+    run("docs/http.md");
+}
+
+#[test]
 fn metrics() {
     run("docs/metrics.md");
 }
@@ -149,6 +154,7 @@ fn every_guide_has_a_test() {
         "benchmarks.md",
         "embedding.md",
         "getting-started.md",
+        "http.md",
         "logs.md",
         "metrics.md",
         "observing.md",

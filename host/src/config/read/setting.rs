@@ -9,7 +9,9 @@ use super::tree::{Node, Value};
 use crate::config::problem::render;
 use crate::config::value::duration;
 use crate::config::value::listen::{ListenAddress, ListenAddressError};
+use crate::config::value::peer::Peer;
 use crate::config::value::protocol::SpanProtocol;
+use crate::config::value::rate::Rate;
 use crate::config::value::size::{Size, SizeError};
 
 /// Why a value was refused.
@@ -253,6 +255,40 @@ impl Setting for Isolation {
 
     fn show(&self) -> String {
         render::quoted(self.as_str())
+    }
+}
+
+impl Setting for Rate {
+    const EXPECTED: &'static str = "a rate such as \"100/s\" or \"1000/h\"";
+
+    fn from_node(node: &Node) -> Result<Rate, BadValue> {
+        let text = text(node)?;
+        text.parse().map_err(|_| {
+            let hint = "write a number of requests, a slash and a time of 1ms to 1day: \"100/s\", \"30/3s\"; \
+                        \"\" is no limit";
+            value(render::quoted(text), Some(hint))
+        })
+    }
+
+    fn show(&self) -> String {
+        format!("\"{self}\"")
+    }
+}
+
+impl Setting for Peer {
+    const EXPECTED: &'static str = "a network such as \"10.0.0.0/8\"";
+
+    fn from_node(node: &Node) -> Result<Peer, BadValue> {
+        let text = text(node)?;
+        text.parse().map_err(|_| {
+            let hint = "write an address, or the first address of a network and the length of its prefix, \
+                        or \"unix\" for clients of Unix sockets";
+            value(render::quoted(text), Some(hint))
+        })
+    }
+
+    fn show(&self) -> String {
+        format!("\"{self}\"")
     }
 }
 

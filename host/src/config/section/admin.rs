@@ -1,7 +1,9 @@
 //! `[admin]`: the admin plane, and who may use it.
 
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -13,7 +15,9 @@ use crate::config::problem::report::Report;
 use crate::config::read::section::Section;
 use crate::config::read::setting::{BadValue, Setting, text};
 use crate::config::read::tree::{Node, Table};
+use crate::config::value::duration::{self, DAY, SECOND};
 use crate::config::value::listen::{self, ListenAddress};
+use crate::config::value::rate::Rate;
 
 /// What a token for the admin plane begins with.
 pub(crate) const TOKEN_PREFIX: &str = "plugbay_";
@@ -34,6 +38,17 @@ pub struct AdminSettings {
     pub metrics: MetricsAccess,
     /// Needs a restart. The file of the audit log; empty = none.
     pub audit: PathBuf,
+    /// Needs a restart. The most open connections.
+    pub max_connections: u32,
+    /// Needs a restart. How long a request may take to arrive, and a client not to read.
+    #[serde(serialize_with = "duration::serialize")]
+    pub timeout: Duration,
+    /// Needs a restart. The most requests with one token.
+    pub rate: Rate,
+    /// Needs a restart. The most requests with one token that change something.
+    pub change_rate: Rate,
+    /// Needs a restart. The most wrong tokens of one client that are answered one by one.
+    pub attempt_rate: Rate,
     /// Needs a restart. The certificate of the plane; changes of its files need none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls: Option<TlsSettings>,
@@ -47,6 +62,11 @@ impl Default for AdminSettings {
             tokens: PathBuf::new(),
             metrics: MetricsAccess::Token,
             audit: PathBuf::new(),
+            max_connections: 256,
+            timeout: Duration::from_secs(30),
+            rate: Rate::new(NonZeroU32::new(400).unwrap(), Duration::from_secs(2)),
+            change_rate: Rate::new(NonZeroU32::new(30).unwrap(), Duration::from_secs(3)),
+            attempt_rate: Rate::new(NonZeroU32::new(10).unwrap(), Duration::from_mins(1)),
             tls: None,
         }
     }
@@ -112,6 +132,11 @@ pub(super) fn read(root: &Table, report: &mut Report<'_>) -> AdminSettings {
     read_tokens(section, &mut admin.tokens);
     section.read("metrics", &mut admin.metrics);
     read_optional_path(section, "audit", &mut admin.audit);
+    section.read_within("max_connections", &mut admin.max_connections, 8..=100_000);
+    section.read_within("timeout", &mut admin.timeout, SECOND..=DAY);
+    section.read("rate", &mut admin.rate);
+    section.read("change_rate", &mut admin.change_rate);
+    section.read("attempt_rate", &mut admin.attempt_rate);
     admin.tls = tls::read(section, tls::ADMIN_TLS);
     admin
 }

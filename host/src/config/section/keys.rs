@@ -33,8 +33,45 @@ pub(crate) const HOST: &[&str] = &[
     "probes",
     "stall_timeout",
 ];
-pub(crate) const SERVER: &[&str] = &["listen", "max_body", "max_buffered", "timeout", "tls"];
-pub(crate) const ADMIN: &[&str] = &["enabled", "listen", "tokens", "metrics", "audit", "tls"];
+pub(crate) const SERVER: &[&str] = &[
+    "listen",
+    "max_body",
+    "max_buffered",
+    "timeout",
+    "rate",
+    "allow",
+    "deny",
+    "trusted_proxies",
+    "compression",
+    "max_connections",
+    "max_connections_per_client",
+    "max_requests_per_connection",
+    "max_header",
+    "max_header_fields",
+    "header_timeout",
+    "idle_timeout",
+    "http2_streams",
+    "http2_resets",
+    "http2_refused",
+    "http2_stream_window",
+    "http2_connection_window",
+    "http2_send_buffer",
+    "http2_age",
+    "tls",
+];
+pub(crate) const ADMIN: &[&str] = &[
+    "enabled",
+    "listen",
+    "tokens",
+    "metrics",
+    "audit",
+    "max_connections",
+    "timeout",
+    "rate",
+    "change_rate",
+    "attempt_rate",
+    "tls",
+];
 pub(crate) const TELEMETRY: &[&str] =
     &["endpoint", "protocol", "sampling", "service_name", "headers", "timeout"];
 pub(crate) const DISCOVERY: &[&str] =
@@ -73,7 +110,11 @@ pub(crate) const CAPABILITY: &[&str] = &[
     "calls",
 ];
 pub(crate) const MIGRATION: &[&str] = &["remove", "requires", "reason"];
-pub(crate) const ROUTE: &[&str] = &["path", "methods", "handler", "name"];
+pub(crate) const ROUTE: &[&str] =
+    &["path", "methods", "handler", "name", "timeout", "max_body", "rate", "allow", "deny", "cors"];
+/// The keys of a route's `cors`.
+pub(crate) const CORS: &[&str] =
+    &["origins", "methods", "headers", "expose", "credentials", "max_age"];
 
 /// The sections whose keys can be set by variables: those with a fixed set of keys.
 pub(crate) const IN_ENVIRONMENT: [(&str, &[&str]); 6] = [

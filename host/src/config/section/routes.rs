@@ -1,16 +1,24 @@
 //! `[[routes]]`.
 
+use std::time::Duration;
+
 use plugbay_core::Kind as _;
 use plugbay_core::handler::Handler;
 use plugbay_registry::nearest;
 use plugbay_registry::router::{PatternProblem, Route, RouteError, Router};
 use serde::Serialize;
 
+use super::cors::{self, CorsSettings};
 use super::keys;
+use super::server::read_peers;
 use crate::config::problem::render;
 use crate::config::problem::report::Report;
 use crate::config::read::section::{self, Refusal, Section};
 use crate::config::read::tree::{Node, Table, Value};
+use crate::config::value::duration::{self, DAY, MILLISECOND};
+use crate::config::value::peer::Peer;
+use crate::config::value::rate::Rate;
+use crate::config::value::size::Size;
 
 /// One route: which requests go to which handler.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -23,6 +31,35 @@ pub struct RouteSettings {
     pub handler: String,
     /// For people: metrics and logs name the route by it.
     pub name: Option<String>,
+    /// How its requests are served.
+    #[serde(flatten)]
+    pub options: RouteOptions,
+}
+
+/// How the requests of a route are served, where it differs from the others.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct RouteOptions {
+    /// Instead of `server.timeout`.
+    #[serde(
+        serialize_with = "duration::serialize_optional",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub timeout: Option<Duration>,
+    /// Instead of `server.max_body`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_body: Option<Size>,
+    /// The most requests of one client for this route.
+    #[serde(skip_serializing_if = "Rate::is_none")]
+    pub rate: Rate,
+    /// The only clients that are served; empty = all.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub allow: Vec<Peer>,
+    /// Clients that are not served.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub deny: Vec<Peer>,
+    /// Which pages of other origins may use it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cors: Option<CorsSettings>,
 }
 
 const METHODS: [&str; 8] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"];
@@ -74,13 +111,32 @@ fn read_one(
     let methods = read_methods(&mut section);
     let handler = read_handler(&mut section);
     let name = section.get("name");
+    let options = read_options(&mut section);
     let path = section.get::<String>("path")?;
     let methods = methods?;
     if let Err((message, hint)) = seen.add(&path, &methods, &section) {
         section.refuse("path", message, hint);
         return None;
     }
-    Some(RouteSettings { path, methods, handler: handler?, name })
+    Some(RouteSettings { path, methods, handler: handler?, name, options })
+}
+
+fn read_options(section: &mut Section<'_, '_>) -> RouteOptions {
+    let mut options = RouteOptions::default();
+    let (mut timeout, mut max_body) = (MILLISECOND, Size::bytes(1));
+    if section.has("timeout") {
+        section.read_within("timeout", &mut timeout, MILLISECOND..=DAY);
+        options.timeout = Some(timeout);
+    }
+    if section.has("max_body") {
+        section.read_within("max_body", &mut max_body, Size::bytes(1)..=Size::gib(4));
+        options.max_body = Some(max_body);
+    }
+    section.read("rate", &mut options.rate);
+    read_peers(section, "allow", &mut options.allow);
+    read_peers(section, "deny", &mut options.deny);
+    options.cors = cors::read(section);
+    options
 }
 
 /// The methods; `None` if one was refused.

@@ -1,7 +1,6 @@
 //! The whole configuration, and the sections of the host itself.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -15,16 +14,15 @@ use super::discovery::{self, DiscoverySettings};
 use super::keys;
 use super::limits::{self, PluginDefaults};
 use super::migrations;
-use super::places::{read_folder, read_listen, read_optional_path};
+use super::places::{read_folder, read_optional_path};
 use super::plugins::{self, PluginSettings};
 use super::routes::{self, RouteSettings};
+use super::server::{self, ServerSettings};
 use super::telemetry::{self, TelemetrySettings};
-use super::tls::{self, TlsSettings};
 use crate::config::problem::report::Report;
 use crate::config::read::section::{self, Section};
 use crate::config::read::tree::Table;
-use crate::config::value::duration::{self, DAY, MILLISECOND, MINUTE, SECOND};
-use crate::config::value::listen::{self, ListenAddress};
+use crate::config::value::duration::{self, DAY, MINUTE, SECOND};
 use crate::config::value::size::Size;
 
 /// The whole configuration, checked. It serializes for people and APIs: as written in the file,
@@ -112,37 +110,6 @@ impl Default for HostSettings {
     }
 }
 
-/// `[server]`: the data plane.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct ServerSettings {
-    /// Needs a restart. At least one address.
-    #[serde(serialize_with = "listen::serialize")]
-    pub listen: Vec<ListenAddress>,
-    /// The largest request body.
-    pub max_body: Size,
-    /// The most bytes that the bodies of all requests and answers hold at the same time; those of one
-    /// client address may hold half of it.
-    pub max_buffered: Size,
-    /// The longest time for a request to arrive, and again for its answer.
-    #[serde(serialize_with = "duration::serialize")]
-    pub timeout: Duration,
-    /// Needs a restart. The certificate of the plane; changes of its files need none.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub tls: Option<TlsSettings>,
-}
-
-impl Default for ServerSettings {
-    fn default() -> ServerSettings {
-        ServerSettings {
-            listen: vec![SocketAddr::from(([127, 0, 0, 1], 7070)).into()],
-            max_body: Size::mib(8),
-            max_buffered: Size::mib(256),
-            timeout: Duration::from_secs(30),
-            tls: None,
-        }
-    }
-}
-
 impl Config {
     /// The limits of `plugin`: the defaults, overlaid with its own section.
     #[must_use]
@@ -171,7 +138,7 @@ pub(crate) fn read(root: &Table, report: &mut Report<'_>) -> Config {
     let defaults = limits::read_defaults(root, report);
     Config {
         host: read_host(root, report),
-        server: read_server(root, report),
+        server: server::read(root, report),
         admin: admin::read(root, report),
         telemetry: telemetry::read(root, report),
         discovery: discovery::read(root, report),
@@ -214,15 +181,4 @@ fn read_beyond(section: &mut Section<'_, '_>, beyond: &mut Isolation) {
         let message = "expected \"process\" or \"refuse\", found \"in-process\"".to_owned();
         section.report.value(&node.at, &path, message, None);
     }
-}
-
-fn read_server(root: &Table, report: &mut Report<'_>) -> ServerSettings {
-    let mut server = ServerSettings::default();
-    let section = &mut Section::open(root, "server", keys::SERVER, report);
-    read_listen(section, &mut server.listen);
-    section.read_within("max_body", &mut server.max_body, Size::bytes(1)..=Size::gib(4));
-    section.read_within("max_buffered", &mut server.max_buffered, Size::mib(1)..=Size::gib(1024));
-    section.read_within("timeout", &mut server.timeout, MILLISECOND..=DAY);
-    server.tls = tls::read(section, tls::SERVER_TLS);
-    server
 }

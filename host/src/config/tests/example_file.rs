@@ -100,6 +100,12 @@ fn the_file_marks_the_keys_that_need_a_restart() {
     other.host.cache = "elsewhere".into();
     other.host.mapped = crate::config::Size::mib(1);
     other.host.mapped_beyond = plugbay_core::Isolation::Refuse;
+    other.server.connections.max_connections = 1;
+    other.admin.max_connections = 8;
+    other.admin.timeout = std::time::Duration::from_secs(1);
+    other.admin.rate = crate::config::Rate::NONE;
+    other.admin.change_rate = crate::config::Rate::NONE;
+    other.admin.attempt_rate = crate::config::Rate::NONE;
     other.admin.enabled = false;
     other.admin.tokens = "tokens".into();
     other.admin.audit = "audit".into();
@@ -165,6 +171,7 @@ fn the_defaults_are_serialised_as_in_the_file() {
                 toml::de::DeValue::Boolean(yes) => yes.to_string(),
                 toml::de::DeValue::Integer(number) => number.to_string(),
                 toml::de::DeValue::Float(number) => number.to_string(),
+                toml::de::DeValue::Array(items) if items.is_empty() => "[]".to_owned(),
                 other => panic!("{other:?}"),
             };
             assert_eq!(shown, written, "{section:?} {key:?}");

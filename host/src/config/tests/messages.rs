@@ -24,7 +24,7 @@ config.toml:3:1: server.lisen: unknown key; did you mean `listen`?
   |
 3 | lisen = \"127.0.0.1:7070\"
   | ^^^^^
-  = keys of [server]: listen, max_body, max_buffered, timeout, tls
+  = keys of [server]: listen, max_body, max_buffered, timeout, rate, allow, deny, trusted_proxies, compression, max_connections, max_connections_per_client, max_requests_per_connection, max_header, max_header_fields, header_timeout, idle_timeout, http2_streams, http2_resets, http2_refused, http2_stream_window, http2_connection_window, http2_send_buffer, http2_age, tls
 ",
     );
     assert_eq!(refused("[server]\nlisen = 1").reason(), "config-unknown-key");

@@ -7,6 +7,7 @@ mod folders;
 mod grants;
 mod hints;
 mod hostile;
+mod http;
 mod kept;
 mod layers;
 mod limits;

@@ -30,6 +30,18 @@ pub(crate) fn show(duration: Duration) -> String {
     humantime::format_duration(duration).to_string()
 }
 
+/// As [`serialize`]; nothing is null.
+#[expect(clippy::ref_option, reason = "the signature that serde asks for")]
+pub(crate) fn serialize_optional<S: Serializer>(
+    duration: &Option<Duration>,
+    to: S,
+) -> Result<S::Ok, S::Error> {
+    match duration {
+        Some(duration) => serialize(duration, to),
+        None => to.serialize_none(),
+    }
+}
+
 /// For `#[serde(serialize_with = …)]`: the form that `parse` reads.
 pub(crate) fn serialize<S: Serializer>(duration: &Duration, to: S) -> Result<S::Ok, S::Error> {
     to.serialize_str(&show(*duration))

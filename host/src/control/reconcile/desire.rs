@@ -1,6 +1,6 @@
 //! What a reconciliation finds: the configuration, the artifacts, and the plugins that are desired by both.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,14 +10,15 @@ use plugbay_core::{Reason, Refusal, Source};
 
 use super::{Reconciler, workers};
 use crate::change::{
-    ArtifactSource, Desired, Preparation, Retry, folder, is_disabled, is_whole, resolve,
+    ArtifactSource, Desired, Known, Preparation, Retry, described_as, folder, is_disabled,
+    is_whole, names, resolve,
 };
 use crate::config::Config;
 use crate::control::config_file::{Patience, Reading};
 use crate::control::leaving;
 use crate::control::shared::ConfigLoader;
 use crate::report::Rejection;
-use crate::set::{Generation, Overrides};
+use crate::set::{Generation, Offer, Overrides, is_enabled};
 
 /// How long a reconciliation waits for the artifacts that it begins to prepare. Most plugins are compiled
 /// by then, and one reconciliation is quicker than two. Commands of operators wait for this.
@@ -79,9 +80,51 @@ impl Reconciler {
             failed.extend(waiting);
         }
         self.set_pending(pending);
+        self.know(&config, running, &offers, &failed);
         let mut desired = resolve(&config, &offers, &failed, &incumbents);
         refused.append(&mut desired.refused);
         (base, config, desired)
+    }
+
+    /// Keeps the descriptions of plugins that are there, or whose file is there, or that are disabled: disabled ones may
+    /// not be described again.
+    fn know(
+        &mut self,
+        config: &Config,
+        running: &Generation,
+        offers: &[Offer],
+        failed: &BTreeSet<Source>,
+    ) {
+        let stays = |name: &str, places: &BTreeMap<String, Source>| {
+            running.plugins.contains(name)
+                || !is_enabled(config, name)
+                || places.get(name).is_some_and(|place| failed.contains(place))
+        };
+        self.known.retain(|name, _| stays(name, &self.places));
+        for offer in offers {
+            for name in names(config, offer) {
+                if let Ok(description) = described_as(&offer.description, &name) {
+                    self.known.insert(name, Known { description, is_coming: false });
+                }
+            }
+        }
+    }
+
+    /// The known plugins, with those that are coming. During a rollback none is: that generation was chosen.
+    pub(super) fn known(&self, desired: &Desired) -> BTreeMap<String, Known> {
+        if self.pinned.is_some() {
+            return BTreeMap::new();
+        }
+        let preparing = |name: &String| {
+            let place = self.places.get(name);
+            place.is_some_and(|place| self.pending.values().any(|it| it == place))
+        };
+        let wanted = |name: &String| desired.wanted.iter().any(|it| it.identity.name == *name);
+        let known = self.known.iter().map(|(name, known)| {
+            let is_coming = wanted(name) || preparing(name);
+            (name.clone(), Known { is_coming, ..known.clone() })
+        });
+        known.collect()
     }
 
     /// Reads the configuration; if it has a mistake, or is not yet complete, the current one stays.

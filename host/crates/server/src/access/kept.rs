@@ -4,6 +4,8 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
+use plugbay::config::Rate;
+
 use super::attempts::Attempts;
 use super::caller::{Caller, Permission, Role};
 use super::list::{TokenList, TokensError, bytes};
@@ -22,8 +24,8 @@ pub(crate) struct Tokens<R = Role> {
 }
 
 impl<R: Permission> Tokens<R> {
-    /// Reads the file.
-    pub(crate) fn read(path: PathBuf) -> Result<Self, TokensError> {
+    /// Reads the file. `attempts` bounds the wrong tokens of each client.
+    pub(crate) fn read(path: PathBuf, attempts: Rate) -> Result<Self, TokensError> {
         let (list, bytes) = TokenList::read(&path)?;
         if list.len() == 0 {
             tracing::warn!(file = %path.display(), "no tokens: nobody may use what they are for");
@@ -33,7 +35,7 @@ impl<R: Permission> Tokens<R> {
             list: RwLock::new(Arc::new(list)),
             seen: Mutex::new(Ok(bytes)),
             is_current: AtomicBool::new(true),
-            attempts: Attempts::default(),
+            attempts: Attempts::new(attempts),
         })
     }
 
@@ -92,9 +94,10 @@ mod tests {
     fn a_broken_file_keeps_the_tokens_before() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("tokens");
-        assert!(matches!(Tokens::<Role>::read(path.clone()), Err(TokensError::Read { .. })));
+        let missing = Tokens::<Role>::read(path.clone(), Rate::NONE);
+        assert!(matches!(missing, Err(TokensError::Read { .. })));
         let ada = new_token(&path, "ada", Role::Operator).unwrap();
-        let tokens = Tokens::<Role>::read(path.clone()).unwrap();
+        let tokens = Tokens::<Role>::read(path.clone(), Rate::NONE).unwrap();
         let bob = new_token(&path, "bob", Role::Viewer).unwrap();
         assert!(tokens.find(bob.reveal()).is_none());
         tokens.look();

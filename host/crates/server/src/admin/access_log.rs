@@ -4,13 +4,14 @@ use std::time::Instant;
 
 use axum::body::HttpBody as _;
 use axum::extract::Request;
+use axum::http::header;
 use axum::middleware::Next;
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 use plugbay::RequestId;
 use tracing::Instrument as _;
 
 use crate::access_log::{Of, Unanswered};
-use crate::problem::{MAX_PATH, MAX_REPEATED, shortened};
+use crate::problem::{MAX_PATH, MAX_REPEATED, Problem, shortened};
 use crate::request_id::{self, REQUEST_ID};
 
 /// What supervisors and Prometheus ask for, again and again.
@@ -33,9 +34,16 @@ pub(super) async fn log(mut request: Request, next: Next) -> Response {
         method = %shortened(request.method().as_str(), MAX_REPEATED),
         path = &*shortened(path, MAX_PATH),
     );
+    let uri = request.uri().clone();
     let answer = async {
         let unanswered = Unanswered::new(begun, of);
-        let response = next.run(request).await;
+        let mut response = next.run(request).await;
+        if let Some(problem) = response.extensions_mut().remove::<Problem>() {
+            let named = problem.in_request(uri.path(), &id).into_response();
+            *response.body_mut() = named.into_body();
+            // hyper sets that of the new body.
+            response.headers_mut().remove(header::CONTENT_LENGTH);
+        }
         unanswered.answered(response.status(), response.body().size_hint().exact());
         response
     };

@@ -2,57 +2,42 @@
 //!
 //! A plane that needs no token has no such bound: its clients are programs of this machine that may do everything.
 
-use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::http::{StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use governor::clock::{Clock as _, DefaultClock};
-use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use plugbay::config::AdminSettings;
 
 use crate::access::Caller;
 use crate::problem::Problem;
+use crate::rate::{Limiter, seconds};
 
-/// Requests of one token a second, and at once.
-const REQUESTS: (NonZeroU32, NonZeroU32) =
-    (NonZeroU32::new(200).unwrap(), NonZeroU32::new(400).unwrap());
-/// Those of them that change something.
-const CHANGES: (NonZeroU32, NonZeroU32) =
-    (NonZeroU32::new(10).unwrap(), NonZeroU32::new(30).unwrap());
+/// The most tokens that are told apart: more than a file has.
+const MAX_TOKENS: usize = 1024;
 
-/// The rates of all tokens. There are at most as many keys as tokens that were ever in force: a token that was revoked
-/// is forgotten once its allowance is full again.
+/// The rates of all tokens: of their requests, and of those that change something.
 pub(crate) struct Rates {
-    requests: DefaultKeyedRateLimiter<Arc<str>>,
-    changes: DefaultKeyedRateLimiter<Arc<str>>,
+    requests: Limiter<Arc<str>>,
+    changes: Limiter<Arc<str>>,
 }
-
-impl Default for Rates {
-    fn default() -> Self {
-        let quota = |(rate, burst)| Quota::per_second(rate).allow_burst(burst);
-        Self {
-            requests: RateLimiter::keyed(quota(REQUESTS)),
-            changes: RateLimiter::keyed(quota(CHANGES)),
-        }
-    }
-}
-
-/// The most tokens of a file: beyond as many, those without recent requests are forgotten.
-const FORGET_BEYOND: usize = 1024;
 
 impl Rates {
+    pub(crate) fn new(settings: &AdminSettings) -> Self {
+        Self {
+            requests: Limiter::new(settings.rate, MAX_TOKENS),
+            changes: Limiter::new(settings.change_rate, MAX_TOKENS),
+        }
+    }
+
     /// Counts a request. `Err` is the wait in whole seconds, if there were too many.
     fn count(&self, name: &Arc<str>, changes: bool) -> Result<(), u64> {
+        let other = Arc::from("");
         let limiters = [Some(&self.requests), changes.then_some(&self.changes)];
         for limiter in limiters.into_iter().flatten() {
-            if limiter.len() > FORGET_BEYOND {
-                limiter.retain_recent();
-            }
-            if let Err(early) = limiter.check_key(name) {
-                let wait = early.wait_time_from(DefaultClock::default().now());
-                return Err(wait.as_millis().div_ceil(1000).max(1).try_into().unwrap_or(u64::MAX));
+            if let Some(wait) = limiter.count(name, &other).and_then(|it| it.wait) {
+                return Err(seconds(wait));
             }
         }
         Ok(())
@@ -81,7 +66,7 @@ mod tests {
 
     #[test]
     fn a_token_that_asks_too_quickly_waits_and_the_others_do_not() {
-        let rates = Rates::default();
+        let rates = Rates::new(&AdminSettings::default());
         let (ada, bob): (Arc<str>, Arc<str>) = ("ada".into(), "bob".into());
         let changes = (0..40).filter(|_| rates.count(&ada, true).is_ok()).count();
         // A few more may be allowed while the test runs.

@@ -56,7 +56,7 @@ impl AdminPlane {
     /// Outside a tokio runtime.
     #[must_use]
     pub fn new(host: &Host) -> Self {
-        let shared = Arc::new(Shared::new(host.liveness(), None, None));
+        let shared = Arc::new(Shared::new(host.liveness(), None, None, &host.config().admin));
         shared.history.follow(host, shared.stopped.clone());
         // Cannot be set already: it was just made.
         let _ = shared.host.set(host.clone());

@@ -39,7 +39,7 @@ pub(super) async fn profile(
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
     if method == Method::HEAD {
-        return Ok(other_method(&method, "GET, OPTIONS").into_response());
+        return Ok(other_method(&method, "GET, OPTIONS")?.into_response());
     }
     let duration = duration(query.as_deref().unwrap_or_default())?;
     let host = host(&shared)?.clone();

@@ -54,7 +54,7 @@ pub(super) fn router(shared: Arc<Shared>, hosts: guard::Hosts) -> Router {
             header::CONTENT_SECURITY_POLICY,
             "default-src 'none'; frame-ancestors 'none'",
         ))
-        .layer(CatchPanicLayer::custom(panicked))
+        .layer(CatchPanicLayer::custom(|panic| panicked(panic).into_response()))
         .layer(middleware::from_fn_with_state(hosts, guard::refuse_foreign_pages))
         .layer(middleware::from_fn_with_state(Arc::clone(&shared), views::ending));
     let (with_token, _) = with_token().split_for_parts();

@@ -15,7 +15,7 @@ use tower::ServiceExt as _;
 use utoipa::ToSchema;
 
 use super::actions::read;
-use crate::problem::Problem;
+use crate::problem::{FieldError, Problem};
 use crate::shared::Shared;
 
 /// The most bytes of an answer's body that are shown.
@@ -78,7 +78,7 @@ pub(super) async fn test(
     body: Bytes,
 ) -> Result<Json<TrialAnswer>, Problem> {
     let asked = read(&body, r#"a request such as {"method":"GET","path":"/hello"}"#)?;
-    let request = request_of(asked).map_err(Problem::bad_request)?;
+    let request = request_of(asked)?;
     let plane = shared.data.get().ok_or_else(|| {
         Problem::not_found("the application serves the data plane itself: send the request to it")
     })?;
@@ -106,18 +106,34 @@ pub(super) async fn test(
     }))
 }
 
-fn request_of(asked: TrialRequest) -> Result<Request<Body>, String> {
+/// The request, or what is wrong with each of its fields.
+fn request_of(asked: TrialRequest) -> Result<Request<Body>, Problem> {
     let TrialRequest { method, path, headers, body } = asked;
-    let method = Method::from_str(&method)
-        .map_err(|_| format!("expected a method such as GET, found {method:?}"))?;
-    let uri = Uri::from_str(&path).ok().filter(|uri| path.starts_with('/') && uri.path() != "");
-    let uri = uri.ok_or_else(|| format!("expected a path such as /hello, found {path:?}"))?;
-    let mut request = Request::builder().method(method).uri(uri);
-    for HeaderField { name, value } in headers {
-        let field = HeaderName::from_str(&name).ok().zip(HeaderValue::from_str(&value).ok());
-        let (known, value) =
-            field.ok_or_else(|| format!("expected a valid header field, found {name:?}"))?;
-        request = request.header(known, value);
+    let mut errors = Vec::new();
+    let mut request = Request::new(Body::from(body));
+    if let Ok(method) = Method::from_str(&method) {
+        *request.method_mut() = method;
+    } else {
+        let detail = format!("expected a method such as GET, found {method:?}");
+        errors.push(FieldError::at("#/method", detail));
     }
-    request.body(Body::from(body)).map_err(|error| format!("expected a valid request: {error}"))
+    let uri = Uri::from_str(&path).ok().filter(|uri| path.starts_with('/') && uri.path() != "");
+    if let Some(uri) = uri {
+        *request.uri_mut() = uri;
+    } else {
+        let detail = format!("expected a path such as /hello, found {path:?}");
+        errors.push(FieldError::at("#/path", detail));
+    }
+    for (index, HeaderField { name, value }) in headers.iter().enumerate() {
+        let field = HeaderName::from_str(name).ok().zip(HeaderValue::from_str(value).ok());
+        if let Some((name, value)) = field {
+            request.headers_mut().append(name, value);
+        } else {
+            let detail = format!("expected a valid header field, found {name:?}");
+            errors.push(FieldError::at(format!("#/headers/{index}"), detail));
+        }
+    }
+    let Some(first) = errors.first() else { return Ok(request) };
+    let problem = Problem::bad_request(first.detail.clone());
+    Err(errors.into_iter().fold(problem, Problem::error))
 }

@@ -187,6 +187,9 @@ async fn answer(
             return answer.map_err(|error| Failure::of_call(host, error));
         }
         RouteMatch::Found(routed) => format!("the handler {}", routed.handler()),
+        RouteMatch::NotServing(plugin) => {
+            format!("status 503, because {} {}", plugin.plugin, plugin.why)
+        }
         RouteMatch::MethodNotAllowed { .. } => "status 405".to_owned(),
         RouteMatch::NotFound => "status 404".to_owned(),
     };

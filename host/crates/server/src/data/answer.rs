@@ -1,24 +1,24 @@
 //! Answers one request: sets its id, its span, its snapshot and its deadline, and finds what serves it.
 
-use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::str::Utf8Error;
 use std::sync::Arc;
 
 use axum::body::HttpBody as _;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, header, request};
 use futures_lite::FutureExt as _;
-use percent_encoding::percent_decode_str;
-use plugbay::runtime::Direction;
+use http_body_util::Either;
 use plugbay::trace::TraceState;
 use plugbay::{Correlation, RequestId, RouteMatch, Snapshot, TraceParent};
 use tokio::time::Instant;
 use tracing::{Instrument as _, field};
 
+use super::allowance::{self, Standings};
 use super::body::Arriving;
-use super::context::Context;
+use super::context::{Context, timeout};
+use super::forwarded::{self, Origin};
 use super::state::Data;
-use super::{codecs, framing, routes, span};
+use super::target::Target;
+use super::{codecs, framing, layers, routes, span};
 use crate::access_log::{Of, Unanswered};
 use crate::listener::Client;
 use crate::problem::{
@@ -26,30 +26,28 @@ use crate::problem::{
 };
 use crate::request_id::{self, REQUEST_ID};
 
-/// The paths of the data plane that no route can replace, for
-/// [`Builder::reserved`](plugbay::Builder::reserved).
-pub const RESERVED_PATHS: [&str; 3] = [CODECS, codecs::ENCODE, codecs::DECODE];
-const CODECS: &str = "/v1/codecs";
-
 const TRACE_PARENT: HeaderName = HeaderName::from_static("traceparent");
 const TRACE_STATE: HeaderName = HeaderName::from_static("tracestate");
 const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
 
 impl Data {
-    /// The answer to a request of a client.
+    /// The answer to a request that came from `peer`.
     pub(super) async fn answer<B: Arriving>(
         self: Arc<Self>,
-        client: Client,
+        peer: Client,
         request: Request<B>,
-    ) -> Response {
+    ) -> axum::http::Response<layers::Body> {
         let begun = Instant::now();
         let snapshot = self.host.snapshot();
         let (id, correlation) = correlation(request.headers());
-        let find = || Target::of(&snapshot, request.method(), request.uri().path());
+        let find = || Target::of(&snapshot, &request);
         let target = catch_unwind(AssertUnwindSafe(find));
         let (handler, codec, route) =
             target.as_ref().map_or_else(|_| Default::default(), Target::names);
-        let recorded = span::begin(&self.host, &correlation, &request, client, route);
+        let (origin, disputed) = origin(&snapshot, peer, request.headers());
+        let client = origin.as_ref().map_or(peer, |it| it.client);
+        let scheme = origin.as_ref().and_then(|it| it.scheme);
+        let recorded = span::begin(&self.host, &correlation, &request, (client, scheme), route);
         let correlation = match &recorded {
             Some(span) => Arc::clone(span.correlation()),
             None => Arc::new(correlation),
@@ -69,20 +67,35 @@ impl Data {
             plugin = field::Empty,
             version = field::Empty,
         );
-        let arrives_by = begun + snapshot.config().server.timeout;
-        let context = Context { snapshot, correlation, arrives_by, client };
-        let unanswered = Unanswered::new(begun.into_std(), Of::Data);
+        let options = target.as_ref().ok().and_then(Target::options).cloned();
+        let is_compressed = snapshot.config().server.compression;
+        let cors = options.as_ref().and_then(|it| it.cors.as_ref());
+        let head = (is_compressed || cors.is_some())
+            .then(|| layers::head(request.method(), request.headers()));
+        let arrives_by = begun + timeout(&snapshot, options.as_deref());
+        let context = Context { snapshot, correlation, arrives_by, client, origin, options };
+        // Of a `Content-Length` beside it hyper says nothing, and a proxy may have believed that one. So what follows the
+        // request on its connection is not read (RFC 9112, section 6.1).
+        let is_last = request.headers().contains_key(header::TRANSFER_ENCODING);
+        let unanswered = Unanswered::new(begun.into_std(), Of::Data(client));
         let mut response = async {
-            let served = match target {
-                Ok(target) => {
-                    AssertUnwindSafe(self.serve(&context, target, request)).catch_unwind().await
+            let served = match (target, disputed) {
+                (Ok(_), Some(problem)) => Ok(Err(problem.in_request(request.uri().path(), &id))),
+                (Ok(target), None) => {
+                    AssertUnwindSafe(self.serve(&context, target, request, &id))
+                        .catch_unwind()
+                        .await
                 }
-                Err(panic) => Err(panic),
+                (Err(panic), _) => Err(panic),
             };
             let response = match served {
                 Ok(Ok(response)) => response,
                 Ok(Err(problem)) => problem.into(),
-                Err(panic) => panicked(panic),
+                Err(panic) => panicked(panic).in_request("", &id).into(),
+            };
+            let response = match head {
+                None => response.map(Either::Left),
+                Some(head) => Box::pin(layers::around(&context, head, response)).await,
             };
             unanswered.answered(response.status(), response.body().size_hint().exact());
             response
@@ -90,12 +103,12 @@ impl Data {
         .instrument(span)
         .await;
         if let Some(span) = recorded {
-            span::end(span, &response);
+            span::end(span, response.status());
         }
         let headers = response.headers_mut();
         headers.insert(REQUEST_ID, id);
         headers.insert(header::X_CONTENT_TYPE_OPTIONS, NOSNIFF);
-        if self.draining.is_cancelled() {
+        if is_last || self.draining.is_cancelled() {
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         response
@@ -106,20 +119,74 @@ impl Data {
         context: &Context,
         target: Target,
         request: Request<B>,
+        id: &HeaderValue,
     ) -> Result<Response, Problem> {
-        framing::check(request.headers(), request.version())?;
+        let (parts, body) = request.into_parts();
+        let result = if context.is_limited() {
+            Box::pin(self.serve_allowed(context, target, &parts, body)).await
+        } else {
+            self.serve_target(context, target, &parts, body).await
+        };
+        result.map_err(|problem| problem.in_request(parts.uri.path(), id))
+    }
+
+    /// As [`Data::serve_target`], if the client may use the plane and the route, and does not ask too often.
+    async fn serve_allowed<B: Arriving>(
+        &self,
+        context: &Context,
+        target: Target,
+        parts: &request::Parts,
+        body: B,
+    ) -> Result<Response, Problem> {
+        let server = &context.snapshot.config().server;
+        allowance::check(context.client, &server.allow, &server.deny)?;
+        if let Some(options) = &context.options {
+            allowance::check(context.client, &options.allow, &options.deny)?;
+        }
+        let standings = match &target {
+            // A browser asks by itself, beside the request.
+            Target::Preflight(_) => Standings::default(),
+            Target::Route(RouteMatch::Found(routed)) => self.rates.count(context, Some(routed)),
+            _ => self.rates.count(context, None),
+        };
+        let result = match standings.check() {
+            Ok(()) => self.serve_target(context, target, parts, body).await,
+            Err(problem) => Err(problem),
+        };
+        match result {
+            Ok(mut response) => {
+                standings.write(response.headers_mut());
+                Ok(response)
+            }
+            Err(mut problem) => {
+                standings.write(problem.headers_mut());
+                Err(problem)
+            }
+        }
+    }
+
+    async fn serve_target<B: Arriving>(
+        &self,
+        context: &Context,
+        target: Target,
+        parts: &request::Parts,
+        body: B,
+    ) -> Result<Response, Problem> {
+        framing::check(&parts.headers, parts.version)?;
         // Before the first generation no route is known.
         if context.snapshot.generation() == 0 {
             return Err(Problem::starting());
         }
-        let (parts, body) = request.into_parts();
         let method = &parts.method;
         match target {
             Target::Route(RouteMatch::Found(routed)) => {
-                routes::serve(self, context, routed, &parts, body).await
+                routes::serve(self, context, routed, parts, body).await
             }
+            // The layer for other origins answers.
+            Target::Preflight(_) => Ok(no_content()),
+            Target::Route(RouteMatch::NotServing(plugin)) => Err(Problem::not_serving(plugin)),
             Target::Route(RouteMatch::MethodNotAllowed { allow }) => {
-                Ok(other_method(method, &allow.join(", ")))
+                other_method(method, &allow.join(", "))
             }
             // `OPTIONS *` concerns the server as a whole (RFC 9110, section 9.3.7).
             Target::Route(RouteMatch::NotFound)
@@ -133,75 +200,30 @@ impl Data {
             Target::Codecs if matches!(*method, Method::GET | Method::HEAD) => {
                 Ok(codecs::list(&context.snapshot))
             }
-            Target::Codecs => Ok(other_method(method, "GET, HEAD, OPTIONS")),
+            Target::Codecs => other_method(method, "GET, HEAD, OPTIONS"),
             Target::Codec(name, direction) if *method == Method::POST => {
                 let name = name.map_err(|error| Problem::bad_request(error.to_string()))?;
                 codecs::convert(self, context, &name, direction, &parts.headers, body).await
             }
-            Target::Codec(..) => Ok(other_method(method, "OPTIONS, POST")),
+            Target::Codec(..) => other_method(method, "OPTIONS, POST"),
         }
     }
 }
 
-/// What serves a request.
-enum Target {
-    /// The list of the codecs.
-    Codecs,
-    /// A codec, by its name, which is not text if it was not encoded as UTF-8.
-    Codec(Result<String, Utf8Error>, Direction),
-    /// What the routes of the generation say.
-    Route(RouteMatch),
-}
-
-impl Target {
-    fn of(snapshot: &Snapshot, method: &Method, path: &str) -> Self {
-        match reserved(path) {
-            None => Self::Route(snapshot.route(method.as_str(), path)),
-            Some(Reserved::Codecs) => Self::Codecs,
-            Some(Reserved::Codec(name, direction)) => {
-                let name = percent_decode_str(name).decode_utf8().map(Cow::into_owned);
-                Self::Codec(name, direction)
-            }
-        }
+/// For whom the peer asks, if it may be a trusted proxy, and what is wrong with what it says.
+fn origin(
+    snapshot: &Snapshot,
+    peer: Client,
+    headers: &HeaderMap,
+) -> (Option<Origin>, Option<Problem>) {
+    let trusted = &snapshot.config().server.trusted_proxies;
+    if trusted.is_empty() {
+        return (None, None);
     }
-
-    /// The handler or the codec, and the pattern of its route, for the log.
-    fn names(&self) -> (Option<&str>, Option<Cow<'_, str>>, Option<&str>) {
-        match self {
-            Self::Route(RouteMatch::Found(routed)) => {
-                (Some(routed.handler()), None, Some(routed.pattern()))
-            }
-            Self::Codec(Ok(name), direction) => {
-                // Nobody has checked yet that there is such a codec.
-                let name = shortened(name, MAX_REPEATED);
-                (None, Some(name), Some(codecs::pattern(*direction)))
-            }
-            Self::Codecs => (None, None, Some(CODECS)),
-            Self::Codec(Err(_), _) | Self::Route(_) => (None, None, None),
-        }
+    match forwarded::origin(headers, peer, trusted) {
+        Ok(origin) => (Some(origin), None),
+        Err(problem) => (Some(Origin { client: peer, scheme: None }), Some(problem)),
     }
-}
-
-/// One of [`RESERVED_PATHS`].
-#[derive(Debug, PartialEq, Eq)]
-enum Reserved<'p> {
-    Codecs,
-    /// The codec's name as it came.
-    Codec(&'p str, Direction),
-}
-
-fn reserved(path: &str) -> Option<Reserved<'_>> {
-    let rest = path.strip_prefix(CODECS)?;
-    if rest.is_empty() {
-        return Some(Reserved::Codecs);
-    }
-    let (name, direction) = rest.strip_prefix('/')?.split_once('/')?;
-    let direction = match direction {
-        "encode" => Direction::Encode,
-        "decode" => Direction::Decode,
-        _ => return None,
-    };
-    (!name.is_empty()).then_some(Reserved::Codec(name, direction))
 }
 
 /// What a request is known by, and its id as a field of the answer: the client's id if it is valid, or a new
@@ -232,27 +254,6 @@ fn trace_state(headers: &HeaderMap) -> Option<TraceState> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_reserved_path_is_served_by_the_codecs_and_others_by_routes() {
-        let convert = |name, direction| Some(Reserved::Codec(name, direction));
-        assert_eq!(reserved("/v1/codecs"), Some(Reserved::Codecs));
-        assert_eq!(reserved("/v1/codecs/a/encode"), convert("a", Direction::Encode));
-        assert_eq!(reserved("/v1/codecs/a%2Fb/decode"), convert("a%2Fb", Direction::Decode));
-        for path in [
-            "/",
-            "/v1",
-            "/v1/codecs/",
-            "/v1/codecsx",
-            "/v1/codecs/a",
-            "/v1/codecs//encode",
-            "/v1/codecs/a/b/encode",
-            "/v1/codecs/a/encode/",
-            "/v1/codecs/a/ENCODE",
-        ] {
-            assert_eq!(reserved(path), None, "{path}");
-        }
-    }
 
     #[test]
     fn one_valid_trace_context_of_the_client_is_kept() {

@@ -27,7 +27,7 @@ pub(super) async fn read<B: Arriving>(
     body: B,
     share: &mut Share,
 ) -> Result<Vec<u8>, Problem> {
-    let most = context.snapshot.config().server.max_body.as_usize();
+    let most = context.max_body();
     // A request that announces too long a body is refused before the client sends it.
     let announced = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok());
     let announced = announced.and_then(|length| length.parse::<usize>().ok()).unwrap_or_default();
@@ -46,7 +46,7 @@ pub(super) async fn read<B: Arriving>(
         Err(_elapsed) => Err(Problem::new(
             StatusCode::REQUEST_TIMEOUT,
             "request-timeout",
-            "the body did not arrive within server.timeout",
+            "the body did not arrive within the timeout of its route, or server.timeout",
         )
         .closing()),
     }

@@ -37,7 +37,7 @@ pub(super) struct Share {
 impl Share {
     /// An empty share of a budget of `most` bytes.
     pub(super) fn new(budget: &Arc<Budget>, client: Client, most: usize) -> Self {
-        Self { budget: Arc::clone(budget), client, most, bytes: 0 }
+        Self { budget: Arc::clone(budget), client: client.counted(), most, bytes: 0 }
     }
 
     /// Counts a body of `size` bytes instead of its earlier size.

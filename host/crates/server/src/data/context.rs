@@ -4,10 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::StatusCode;
+use plugbay::config::RouteOptions;
 use plugbay::{Correlation, Snapshot, split_label};
 use tokio::time::Instant;
 use tracing::Span;
 
+use super::forwarded::Origin;
 use crate::listener::Client;
 use crate::problem::Problem;
 
@@ -23,15 +25,38 @@ pub(super) struct Context {
     pub(super) correlation: Arc<Correlation>,
     /// The time by which the whole request must have arrived.
     pub(super) arrives_by: Instant,
+    /// The client, by its own word or that of a trusted proxy.
     pub(super) client: Client,
+    /// For whom handlers are told that they answer, if there are trusted proxies.
+    pub(super) origin: Option<Origin>,
+    /// How the requests of its route are served, if the configuration says something about it.
+    pub(super) options: Option<Arc<RouteOptions>>,
 }
 
 impl Context {
     /// The time by which the request must be answered, if all of it has arrived now. The plugin
     /// gets the full timeout, so that it is not blamed for a slow client.
     pub(super) fn answers_by(&self) -> Instant {
-        Instant::now() + self.snapshot.config().server.timeout
+        Instant::now() + timeout(&self.snapshot, self.options.as_deref())
     }
+
+    /// Whether it depends on the client whether the request is served.
+    pub(super) fn is_limited(&self) -> bool {
+        let server = &self.snapshot.config().server;
+        let lists = [&server.allow, &server.deny];
+        self.options.is_some() || !server.rate.is_none() || lists.iter().any(|it| !it.is_empty())
+    }
+
+    /// The largest body, in bytes.
+    pub(super) fn max_body(&self) -> usize {
+        let own = self.options.as_ref().and_then(|it| it.max_body);
+        own.unwrap_or(self.snapshot.config().server.max_body).as_usize()
+    }
+}
+
+/// The longest time for a request to arrive, and again for its answer.
+pub(super) fn timeout(snapshot: &Snapshot, options: Option<&RouteOptions>) -> Duration {
+    options.and_then(|it| it.timeout).unwrap_or(snapshot.config().server.timeout)
 }
 
 /// Logs a failed call in full, and returns the shorter problem for the client.

@@ -5,6 +5,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, request};
 use http_body_util::Full;
 
 use super::budget::Share;
+use super::forwarded::{self, Origin};
 use crate::problem::{Problem, Response};
 
 /// Fields of the connection, not of the message (RFC 9110, section 7.6.1).
@@ -37,21 +38,28 @@ fn named_by<'a>(connection: impl Iterator<Item = &'a [u8]>) -> Vec<String> {
         .collect()
 }
 
-/// The request for a handler. The router sets its path parameters.
-pub(super) fn request(parts: &request::Parts, body: Vec<u8>) -> plugbay::Request {
+/// The request for a handler. The router sets its path parameters. What the client wrote about its own address is
+/// dropped; with trusted proxies the handler is told the `origin`.
+pub(super) fn request(
+    parts: &request::Parts,
+    body: Vec<u8>,
+    origin: Option<&Origin>,
+) -> plugbay::Request {
     let connection = parts.headers.get_all(header::CONNECTION);
     let connection = named_by(connection.iter().map(HeaderValue::as_bytes));
     let headers = parts
         .headers
         .iter()
         .filter(|(name, _)| !is_hop_by_hop(name.as_str(), &connection))
+        .filter(|(name, _)| !forwarded::FIELDS.contains(&name.as_str()))
         .map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec()));
+    let told = origin.map(|it| ("forwarded".to_owned(), forwarded::written(it).into_bytes()));
     plugbay::Request {
         method: parts.method.as_str().to_owned(),
         path: parts.uri.path().to_owned(),
         query: parts.uri.query().map(str::to_owned),
         params: Vec::new(),
-        headers: headers.collect(),
+        headers: headers.chain(told).collect(),
         body,
     }
 }
@@ -173,6 +181,26 @@ mod tests {
         assert_eq!(headers.len(), 3);
         assert_eq!(headers["date"], "Sun, 06 Nov 1994 08:49:37 GMT");
         assert_eq!(headers.get_all("set-cookie").iter().count(), 2);
+    }
+
+    #[test]
+    fn a_handler_is_told_of_the_client_by_the_host_alone() {
+        let request = axum::http::Request::get("/")
+            .header("forwarded", "for=10.0.0.1")
+            .header("x-forwarded-for", "10.0.0.1")
+            .header("X-Real-IP", "10.0.0.1")
+            .header("x-own", "1");
+        let (parts, ()) = request.body(()).unwrap().into_parts();
+        let fields = |origin: Option<&Origin>| {
+            let fields = super::request(&parts, Vec::new(), origin).headers.into_iter();
+            let text = |(name, value): (String, Vec<u8>)| {
+                format!("{name}: {}", String::from_utf8(value).unwrap())
+            };
+            fields.map(text).collect::<Vec<_>>()
+        };
+        assert_eq!(fields(None), ["x-own: 1"]);
+        let origin = Origin { client: Client::of([192, 0, 2, 1].into()), scheme: Some("https") };
+        assert_eq!(fields(Some(&origin)), ["x-own: 1", "forwarded: for=192.0.2.1;proto=https"]);
     }
 
     #[test]

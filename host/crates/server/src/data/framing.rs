@@ -1,6 +1,6 @@
 //! Checks of a request's header that hyper does not make, and features that this server does not have.
 
-use axum::http::header::{self, HeaderMap, HeaderName};
+use axum::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use axum::http::uri::Authority;
 use axum::http::{StatusCode, Version};
 
@@ -36,9 +36,21 @@ fn host(headers: &HeaderMap, version: Version) -> Result<(), Problem> {
 
 /// Rejects unknown transfer codings (RFC 9112, section 6.1).
 fn transfer_coding(headers: &HeaderMap) -> Result<(), Problem> {
-    let Some(found) = unlike(headers, &header::TRANSFER_ENCODING, "chunked") else { return Ok(()) };
+    let Some(found) = unlike(headers, &header::TRANSFER_ENCODING, "chunked") else {
+        return chunked_once(headers);
+    };
     let detail = format!("expected no transfer coding but chunked, found {found}");
     Err(Problem::new(StatusCode::NOT_IMPLEMENTED, "transfer-coding", detail).closing())
+}
+
+/// No body is chunked twice (RFC 9112, section 6.1).
+fn chunked_once(headers: &HeaderMap) -> Result<(), Problem> {
+    let mut values = headers.get_all(header::TRANSFER_ENCODING).iter();
+    let is_list = |value: &HeaderValue| value.as_bytes().contains(&b',');
+    if values.next().is_some_and(is_list) || values.next().is_some() {
+        return Err(Problem::bad_request("expected the transfer coding chunked once").closing());
+    }
+    Ok(())
 }
 
 /// Rejects unknown expectations (RFC 9110, section 10.1.1).
@@ -100,6 +112,7 @@ mod tests {
         assert_eq!(status("transfer-encoding", "Chunked"), 200);
         assert_eq!(status("transfer-encoding", "gzip, chunked"), 501);
         assert_eq!(status("transfer-encoding", "identity"), 501);
+        assert_eq!(status("transfer-encoding", "chunked, chunked"), 400);
         assert_eq!(status("content-encoding", "identity"), 200);
         assert_eq!(status("content-encoding", "gzip"), 415);
         assert_eq!(status("content-encoding", "identity, br"), 415);

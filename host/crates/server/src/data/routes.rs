@@ -26,16 +26,25 @@ pub(super) async fn serve<B: Arriving>(
     let as_get = routed.is_head();
     let deadline = context.answers_by();
     let how = CallOptions::default().until(deadline.into_std());
-    let (handler, request) = match routed.into_call(exchange::request(parts, body)) {
-        Ok(call) => call,
-        // The route exists, only its handler is missing: not the client's mistake.
-        Err(error @ Error::NotFound(_)) => {
-            tracing::warn!(reason = "not-found", "the handler of a route is not loaded: {error}");
-            let detail = "the handler of this route is not loaded";
-            return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail));
-        }
-        Err(error) => return Err(failed(&error)),
-    };
+    let (handler, request) =
+        match routed.into_call(exchange::request(parts, body, context.origin.as_ref())) {
+            Ok(call) => call,
+            // The route exists, only its handler is missing: not the client's mistake.
+            Err(error @ Error::NotFound(_)) => {
+                if let Error::NotFound(missed) = &error
+                    && let Some(plugin) = context.snapshot.not_serving(&missed.name)
+                {
+                    return Err(Problem::not_serving(plugin));
+                }
+                tracing::warn!(
+                    reason = "not-found",
+                    "the handler of a route is not loaded: {error}"
+                );
+                let detail = "the handler of this route is not loaded";
+                return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail));
+            }
+            Err(error) => return Err(failed(&error)),
+        };
     if let Some(plugin) = handler.plugin() {
         name_plugin(plugin);
     }

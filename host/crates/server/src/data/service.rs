@@ -7,12 +7,10 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::ConnectInfo;
 use axum::http::{HeaderValue, Request, Response, header};
-use http_body_util::Full;
 use hyper::body::Incoming;
 use plugbay::Host;
 use tokio::runtime::Handle;
@@ -88,9 +86,9 @@ impl fmt::Debug for DataPlane {
 }
 
 impl Answers for DataPlane {
-    type Body = Full<Bytes>;
+    type Body = super::layers::Body;
     /// An answer is there as a whole, so that only a client that does not read it needs longer.
-    const MAX_AGE: Option<Duration> = Some(Duration::from_mins(10));
+    const MAY_STREAM: bool = false;
 
     async fn answer(self, client: Client, request: Request<Incoming>) -> Response<Self::Body> {
         self.0.answer(client, request).await

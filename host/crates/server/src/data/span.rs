@@ -1,12 +1,12 @@
 //! The span of a request, by OpenTelemetry's conventions for HTTP.
 
 use axum::http::uri::Authority;
-use axum::http::{HeaderMap, Method, Request, Version, header};
+use axum::http::{HeaderMap, Method, Request, StatusCode, Version, header};
 use plugbay::trace::{ActiveSpan, SpanKind, attributes};
 use plugbay::{Correlation, Host};
 
 use crate::listener::Client;
-use crate::problem::{MAX_PATH, Response, shortened};
+use crate::problem::{MAX_PATH, shortened};
 
 /// The most characters of a text of a client that is not a path.
 const MAX_TEXT: usize = 256;
@@ -16,7 +16,7 @@ pub(super) fn begin<B>(
     host: &Host,
     correlation: &Correlation,
     request: &Request<B>,
-    client: Client,
+    (client, scheme): (Client, Option<&'static str>),
     route: Option<&str>,
 ) -> Option<ActiveSpan> {
     let method = known(request.method());
@@ -25,7 +25,7 @@ pub(super) fn begin<B>(
         route.map_or_else(|| method.into(), |route| format!("{method} {route}").into())
     };
     let mut span = host.begin_span(correlation, SpanKind::Server, name)?;
-    describe(&mut span, request, client, method);
+    describe(&mut span, request, (client, scheme), method);
     if let Some(route) = route {
         span.set(attributes::HTTP_ROUTE, route.to_owned());
     }
@@ -38,7 +38,7 @@ pub(super) fn begin<B>(
 fn describe<B>(
     span: &mut ActiveSpan,
     request: &Request<B>,
-    client: Client,
+    (client, scheme): (Client, Option<&'static str>),
     method: Option<&'static str>,
 ) {
     span.set(attributes::HTTP_METHOD, method.unwrap_or("_OTHER"));
@@ -47,7 +47,7 @@ fn describe<B>(
         span.set(attributes::HTTP_METHOD_ORIGINAL, method);
     }
     span.set(attributes::URL_PATH, shortened(request.uri().path(), MAX_PATH).into_owned());
-    span.set(attributes::URL_SCHEME, "http");
+    span.set(attributes::URL_SCHEME, scheme.unwrap_or("http"));
     if let Client::Address(address) = client {
         span.set(attributes::CLIENT_ADDRESS, address.to_string());
     }
@@ -72,8 +72,7 @@ fn authority(headers: &HeaderMap) -> Option<Authority> {
 }
 
 /// Ends the span of a request. Only a status of 500 or above is a failure of this server.
-pub(super) fn end(mut span: ActiveSpan, response: &Response) {
-    let status = response.status();
+pub(super) fn end(mut span: ActiveSpan, status: StatusCode) {
     span.set(attributes::HTTP_STATUS, status.as_u16());
     if status.is_server_error() {
         span.fail(status.as_u16().to_string(), "");

@@ -2,7 +2,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -20,6 +20,8 @@ struct Counts {
     open: AtomicUsize,
     /// All of them.
     begun: AtomicUsize,
+    /// Whether a part of a header has arrived, with HTTP/1.
+    is_in_header: AtomicBool,
 }
 
 impl Requests {
@@ -35,12 +37,27 @@ impl Requests {
         self.0.open.load(Ordering::Relaxed) > 0
     }
 
-    /// Waits until there has been no request for about this long.
+    /// How many requests there have been.
+    pub(super) fn begun(&self) -> usize {
+        self.0.begun.load(Ordering::Relaxed)
+    }
+
+    /// Notes that a part of a header has arrived, or that none has.
+    pub(super) fn header_begins(&self, begins: bool) {
+        self.0.is_in_header.store(begins, Ordering::Relaxed);
+    }
+
+    /// Whether a part of a header has arrived.
+    pub(super) fn is_in_header(&self) -> bool {
+        self.0.is_in_header.load(Ordering::Relaxed) && !self.are_open()
+    }
+
+    /// Waits until there has been no request for about this long. A header that arrives has its own time.
     pub(super) async fn idle(&self, time: Duration) {
         loop {
-            let begun = self.0.begun.load(Ordering::Relaxed);
+            let begun = self.begun();
             sleep(time).await;
-            if !self.are_open() && self.0.begun.load(Ordering::Relaxed) == begun {
+            if !self.are_open() && !self.is_in_header() && self.begun() == begun {
                 return;
             }
         }

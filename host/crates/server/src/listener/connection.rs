@@ -11,43 +11,28 @@ use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use plugbay::config::Size;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{sleep, timeout};
 use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
 
-use super::Answers;
 use super::addresses::Client;
 use super::busy::{BusyBody, Requests};
 use super::graceful::serve_until;
+use super::heads::Heads;
 use super::observed::Observed as _;
 use super::secured::{HttpVersion, Secured};
 use super::transport::Transport;
+use super::{Answers, ConnectionBounds};
 use crate::tls::Tls;
 
-/// The longest time that a client may take for a header, and that a connection may be idle.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
-/// The largest header, in bytes; hyper accepts up to twice that if it arrives at once, and 100
-/// fields.
-const HEADER_SIZE: usize = 32 << 10;
-/// The same for HTTP/2: the largest size of all decoded fields.
-const HEADER_LIST_SIZE: u32 = 32 << 10;
 /// How often a server that stops checks whether a connection is busy. A connection that is not, twice in a
 /// row, has sent at most a part of a header, and is closed.
 const BUSY_CHECK: Duration = Duration::from_millis(100);
 
-/// The most requests at the same time on a connection of HTTP/2.
-const STREAMS: u32 = 128;
-/// How many requests a client may reset before the server has begun to answer them. With one more, the connection
-/// ends (CVE-2023-44487, "rapid reset").
-const RESETS: usize = 32;
-/// How many requests the server may refuse on one connection for errors of the client, before the connection ends.
-const REFUSED_STREAMS: usize = 128;
-/// The bytes of a request's body, and of all bodies of a connection, that a client of HTTP/2 may send unasked.
-const STREAM_WINDOW: u32 = 256 << 10;
-const CONNECTION_WINDOW: u32 = 1 << 20;
-/// The bytes of an answer that are kept for a client of HTTP/2 that does not read.
-const SEND_BUFFER: usize = 256 << 10;
+/// As many fields hyper reads without an allocation.
+const FIELDS: usize = 100;
 
 /// The tokens that end connections.
 #[derive(Clone, Default)]
@@ -65,9 +50,7 @@ pub(super) struct Connection<A> {
     pub(super) answers: A,
     pub(super) client: Client,
     pub(super) tls: Option<Arc<Tls>>,
-    /// The timeout of a request, which also bounds its header and each pause in which the client does not
-    /// read.
-    pub(super) timeout: Duration,
+    pub(super) bounds: ConnectionBounds,
     pub(super) ends: Ends,
 }
 
@@ -76,7 +59,7 @@ impl<A: Answers> Connection<A> {
     pub(super) async fn serve<T: Transport>(self, stream: T) {
         let (io, socket) = stream.open(self.ends.idle.clone());
         let mut io = TimeoutStream::new(io);
-        io.set_write_timeout(Some(self.timeout));
+        io.set_write_timeout(Some(self.bounds.timeout));
         let ends = self.ends.clone();
         let requests = Requests::default();
         let not_busy = async {
@@ -111,7 +94,9 @@ impl<A: Answers> Connection<A> {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let header_timeout = self.timeout.min(HEADER_TIMEOUT);
+        let ConnectionBounds { timeout: request_timeout, settings } = self.bounds;
+        let header_timeout = request_timeout.min(settings.header_timeout);
+        let idle_timeout = request_timeout.min(settings.idle_timeout);
         let (stream, version) = if let Some(tls) = &self.tls {
             Secured::tls(tls.accept(self.client, stream, header_timeout).await?)
         } else {
@@ -119,14 +104,27 @@ impl<A: Answers> Connection<A> {
             told.map_err(|_elapsed| io::Error::from(io::ErrorKind::TimedOut))??
         };
         let (answers, client) = (self.answers, self.client);
+        let most = match settings.max_requests_per_connection {
+            0 => usize::MAX,
+            most => usize::try_from(most).unwrap_or(usize::MAX),
+        };
+        let enough = CancellationToken::new();
         let answer = service_fn({
-            let requests = requests.clone();
+            let (requests, enough) = (requests.clone(), enough.clone());
             move |mut request: Request<Incoming>| {
                 let (busy, answers) = (requests.begin(), answers.clone());
+                let is_last = requests.begun() >= most;
+                if is_last && version == HttpVersion::Two {
+                    enough.cancel();
+                }
                 name_host(&mut request, version);
                 async move {
                     // Made here and not before, because a future that is moved is copied.
-                    let answer = answers.answer(client, request).await;
+                    let mut answer = answers.answer(client, request).await;
+                    if is_last && version == HttpVersion::One {
+                        let close = HeaderValue::from_static("close");
+                        answer.headers_mut().insert(header::CONNECTION, close);
+                    }
                     Ok::<_, Infallible>(answer.map(|body| BusyBody::new(body, busy)))
                 }
             }
@@ -134,41 +132,51 @@ impl<A: Answers> Connection<A> {
         let graceful = &self.ends.graceful;
         match version {
             HttpVersion::One => {
-                let connection = http1::Builder::new()
-                    .timer(TokioTimer::new())
-                    .header_read_timeout(header_timeout)
-                    .max_buf_size(HEADER_SIZE)
-                    .half_close(half_close)
-                    .serve_connection(TokioIo::new(stream), answer);
+                let stream = Heads::new(stream, requests.clone(), header_timeout);
+                let max_header = settings.max_header.as_usize();
+                let mut builder = http1::Builder::new();
+                builder
+                    // `Heads` bounds the time of a header, and answers.
+                    .header_read_timeout(None)
+                    .max_buf_size(max_header)
+                    .max_header_size(max_header)
+                    .half_close(half_close);
+                let fields = settings.max_header_fields as usize;
+                if fields != FIELDS {
+                    builder.max_headers(fields);
+                }
+                let connection = builder.serve_connection(TokioIo::new(stream), answer);
                 let last = async {
-                    graceful.cancelled().await;
+                    tokio::select! {
+                        () = graceful.cancelled() => {}
+                        () = requests.idle(idle_timeout) => {}
+                    }
                     None
                 };
                 serve_until(connection, last).await?;
             }
             HttpVersion::Two => {
+                let bytes = |size: Size| u32::try_from(size.as_u64()).unwrap_or(u32::MAX);
                 let connection = http2::Builder::new(TokioExecutor::new())
                     .timer(TokioTimer::new())
-                    .max_concurrent_streams(STREAMS)
-                    .max_header_list_size(HEADER_LIST_SIZE)
-                    .max_pending_accept_reset_streams(RESETS)
-                    .max_local_error_reset_streams(REFUSED_STREAMS)
-                    .initial_stream_window_size(STREAM_WINDOW)
-                    .initial_connection_window_size(CONNECTION_WINDOW)
-                    .max_send_buf_size(SEND_BUFFER)
+                    .max_concurrent_streams(settings.http2_streams)
+                    .max_header_list_size(bytes(settings.max_header))
+                    .max_pending_accept_reset_streams(settings.http2_resets as usize)
+                    .max_local_error_reset_streams(settings.http2_refused as usize)
+                    .initial_stream_window_size(bytes(settings.http2_stream_window))
+                    .initial_connection_window_size(bytes(settings.http2_connection_window))
+                    .max_send_buf_size(settings.http2_send_buffer.as_usize())
                     .serve_connection(TokioIo::new(stream), answer);
                 let aged = async {
-                    match A::MAX_AGE {
-                        Some(age) => sleep(age).await,
-                        None => pending().await,
-                    }
+                    if A::MAY_STREAM { pending().await } else { sleep(settings.http2_age).await }
                 };
                 let last = async {
                     tokio::select! {
                         () = graceful.cancelled() => None,
                         // A client may leave an answer unread, which is not seen from outside of hyper.
-                        () = requests.idle(header_timeout) => Some(self.timeout),
-                        () = aged => Some(2 * self.timeout),
+                        () = requests.idle(idle_timeout) => Some(request_timeout),
+                        () = enough.cancelled() => Some(2 * request_timeout),
+                        () = aged => Some(2 * request_timeout),
                     }
                 };
                 Box::pin(serve_until(connection, last)).await?;

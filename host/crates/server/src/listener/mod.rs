@@ -8,6 +8,7 @@
 //! | `unix` | the file of a Unix socket |
 //! | `connection` | serves one connection |
 //! | `secured` | its bytes with or without TLS, and its version of HTTP |
+//! | `heads` | the time in which a header arrives, and bodies for hyper's own answers |
 //! | `busy`, `graceful` | its open requests, and its end after the last of them |
 //! | `transport`, `observed` | what a connection's bytes travel by, and what is known of its client |
 //! | `socket`, `raw` | a socket of the system, and the end of a connection |
@@ -15,8 +16,8 @@
 //!
 //! HTTP/1.1, and HTTP/2 if the client chooses it: in the handshake of TLS, or by beginning with its preface. A client
 //! that sends its header slowly, idles, or does not read its answer is bounded by timeouts, and one that sends a huge
-//! header by the size of the buffer; hyper answers what is not HTTP with a 400 or 431 without a body. Connections
-//! beyond [`Bounds::connections`] wait in the kernel's queue; if one address has half of them open, its further
+//! header by the size of the buffer; what hyper cannot read is answered with a 400, 414 or 431 (`heads.rs`). Connections
+//! beyond the limit of [`Bounds`] wait in the kernel's queue; if one address has half of them open, its further
 //! connections are closed. An answer that is sent before the request is read arrives (`socket.rs`).
 //!
 //! A shutdown has steps, so that every accepted connection gets its answers:
@@ -40,6 +41,7 @@ mod bound;
 mod busy;
 mod connection;
 mod graceful;
+mod heads;
 mod observed;
 mod raw;
 mod secured;
@@ -57,6 +59,7 @@ use axum::body::{Bytes, HttpBody};
 use axum::http::{Request, Response};
 use axum::{BoxError, Router};
 use hyper::body::Incoming;
+use plugbay::config::ConnectionSettings;
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -86,9 +89,9 @@ pub(crate) trait Answers: Clone + Send + Sync + 'static {
     /// The body of an answer.
     type Body: HttpBody<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static;
 
-    /// How long a connection of HTTP/2 takes requests. `None` if an answer may take as long as its client wants, such
-    /// as a stream of events.
-    const MAX_AGE: Option<Duration>;
+    /// Whether an answer may take as long as its client wants, such as a stream of events. Otherwise connections of
+    /// HTTP/2 end at an age, because a client may hold one by not reading.
+    const MAY_STREAM: bool;
 
     /// The answer to a request of a client.
     fn answer(
@@ -100,7 +103,7 @@ pub(crate) trait Answers: Clone + Send + Sync + 'static {
 
 impl Answers for Router {
     type Body = axum::body::Body;
-    const MAX_AGE: Option<Duration> = None;
+    const MAY_STREAM: bool = true;
 
     async fn answer(self, client: Client, mut request: Request<Incoming>) -> Response<Self::Body> {
         request.extensions_mut().insert(client);
@@ -111,25 +114,43 @@ impl Answers for Router {
     }
 }
 
+/// The bounds of one connection.
+#[derive(Clone, Debug)]
+pub(crate) struct ConnectionBounds {
+    /// The timeout of a request, which also bounds its header and each pause in which the client does not read.
+    pub(crate) timeout: Duration,
+    /// All others.
+    pub(crate) settings: ConnectionSettings,
+}
+
 /// The limits of connections. Clones share them: several listeners of one plane have as many as one.
 #[derive(Clone)]
 pub(crate) struct Bounds {
     permits: Arc<Semaphore>,
+    connections: usize,
     addresses: Addresses,
-    timeout: Arc<dyn Fn() -> Duration + Send + Sync>,
+    each: Arc<dyn Fn() -> ConnectionBounds + Send + Sync>,
 }
 
 impl Bounds {
-    /// At most `connections` are open. `timeout` is called for each: it returns the timeout of a request, which
-    /// also bounds its header and each pause in which the client does not read.
+    /// At most `connections` are open. `each` is called for each of them.
     pub(crate) fn new(
         connections: usize,
-        timeout: impl Fn() -> Duration + Send + Sync + 'static,
+        each: impl Fn() -> ConnectionBounds + Send + Sync + 'static,
     ) -> Self {
         Self {
             permits: Arc::new(Semaphore::new(connections)),
-            addresses: Addresses::new((connections / 2).max(1)),
-            timeout: Arc::new(timeout),
+            connections,
+            addresses: Addresses::default(),
+            each: Arc::new(each),
+        }
+    }
+
+    /// The most connections of one client.
+    fn of_one_client(&self, settings: &ConnectionSettings) -> usize {
+        match settings.max_connections_per_client {
+            0 => (self.connections / 2).max(1),
+            most => usize::try_from(most).unwrap_or(usize::MAX),
         }
     }
 }
@@ -286,13 +307,15 @@ impl<A: Answers> Acceptor<A> {
     }
 
     fn serve(&self, stream: impl Transport, client: Client, permit: Permit) {
+        let bounds = (self.bounds.each)();
+        let most = self.bounds.of_one_client(&bounds.settings);
         // The connection is closed if its client has as many as allowed.
-        let Some(counted) = self.bounds.addresses.count(client) else { return };
+        let Some(counted) = self.bounds.addresses.count(client, most) else { return };
         let connection = Connection {
             answers: self.answers.clone(),
             client,
             tls: self.tls.clone(),
-            timeout: (self.bounds.timeout)(),
+            bounds,
             ends: self.ends.clone(),
         };
         let held: (Permit, Counted) = (permit, counted);

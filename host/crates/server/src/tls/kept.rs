@@ -69,7 +69,7 @@ impl Tls {
             loaded: RwLock::new(Arc::new(loaded)),
             seen: Mutex::new(Seen { found: Ok(contents), is_settled: true }),
             turns: Semaphore::new(HANDSHAKES),
-            clients: Addresses::new(OF_ONE_CLIENT),
+            clients: Addresses::default(),
             is_current: AtomicBool::new(true),
             told: Mutex::new(told),
             failed: AtomicU64::new(0),
@@ -94,7 +94,8 @@ impl Tls {
         S: AsyncRead + AsyncWrite + Unpin,
     {
         let shake = async {
-            let _counted = self.clients.count(client).ok_or(io::ErrorKind::QuotaExceeded)?;
+            let _counted =
+                self.clients.count(client, OF_ONE_CLIENT).ok_or(io::ErrorKind::QuotaExceeded)?;
             let _turn = self.turns.acquire().await.map_err(io::Error::other)?;
             let config = Arc::clone(&self.loaded().config);
             TlsAcceptor::from(config).accept(stream).await

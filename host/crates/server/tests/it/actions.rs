@@ -32,7 +32,7 @@ async fn a_dry_run_says_what_would_change_and_the_action_does_it() {
     assert_eq!(serving.get("/a").await.status, 200);
     let done = post(&serving, "/v1/plugins/a/disable", "").await.json();
     assert_eq!((&done["published"], &done["change"]), (&true.into(), &dry["change"]));
-    assert_eq!(serving.get("/a").await.status, 404);
+    assert_eq!(serving.get("/a").await.status, 503);
     let status = serving.admin_get("/v1/status").await.json();
     let switched = &status["overrides"][0];
     assert_eq!(
@@ -48,7 +48,7 @@ async fn a_dry_run_says_what_would_change_and_the_action_does_it() {
     );
     let path = format!("/v1/generations/{before}/rollback?dry_run=true");
     assert_eq!(post(&serving, &path, "").await.json()["change"], diff["change"]);
-    assert_eq!(serving.get("/a").await.status, 404);
+    assert_eq!(serving.get("/a").await.status, 503);
     assert_eq!(post(&serving, "/v1/plugins/a/enable", "").await.json()["published"], true);
     assert_eq!(serving.get("/a").await.status, 200);
 }

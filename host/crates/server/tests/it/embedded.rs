@@ -45,6 +45,10 @@ async fn routes_and_codecs_are_served_beside_an_applications_own() {
     while host.handler("echo").is_ok() {
         host.reload().await;
     }
+    // It is drained first, and says so.
+    while ask(post("/echo")).await.0 == StatusCode::SERVICE_UNAVAILABLE {
+        tokio::task::yield_now().await;
+    }
     assert_eq!(ask(post("/echo")).await.0, StatusCode::NOT_FOUND);
 }
 

@@ -85,7 +85,7 @@ async fn slow_clients_are_disconnected() {
     let begun = Instant::now();
     // A header that never ends, a body that never ends, a connection without a request.
     let header = raw(serving.data(), b"GET /echo HTTP/1.1\r\nhost: x\r\n").await;
-    assert_eq!(header, "", "closed without an answer");
+    assert!(header.starts_with("HTTP/1.1 408") && header.contains("request-timeout"), "{header}");
     let body =
         raw(serving.data(), b"POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\nx").await;
     assert!(body.starts_with("HTTP/1.1 408") && body.contains("request-timeout"), "{body}");

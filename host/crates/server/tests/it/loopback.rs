@@ -171,6 +171,6 @@ async fn every_action_answers_the_plugin_that_it_is_about() {
         }
     }
     let gone = ask(data, "POST", "/ask", &[], b"/v1/reload".to_vec()).await;
-    assert_eq!(gone.status, 404, "{}", gone.text());
+    assert_eq!(gone.status, 503, "{}", gone.text());
     server.stop(Duration::from_secs(5)).await;
 }

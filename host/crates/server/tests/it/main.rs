@@ -23,6 +23,7 @@ mod descriptors;
 mod directory;
 mod embedded;
 mod hints;
+mod hostile;
 mod http2;
 mod idempotency;
 mod leftovers;
@@ -39,10 +40,12 @@ mod metrics;
 #[cfg(unix)]
 mod native;
 mod nested;
+mod not_serving;
 #[cfg(unix)]
 mod observe;
 mod operate;
 mod planes;
+mod policies;
 #[cfg(target_os = "linux")]
 mod profile;
 #[path = "../../../otlp/tests/it/receiver.rs"]

@@ -61,7 +61,7 @@ export function Routes() {
       <tbody>${at.routes.map((route) => html`<tr>
         <td class="mono break">${route.path}</td>
         <td><${Tags} of=${route.methods.length ? route.methods : ["any"]} /></td>
-        <td>${route.handler} ${!route.serves && html`<${Badge} tone="bad">no such handler<//>`}</td>
+        <td>${route.handler} ${!route.serves && html`<${Badge} tone="bad">${route.state === "unknown" ? "no such handler" : route.state}<//>`}</td>
         <td class="mid muted">${route.origin.replace("plugin:", "plugin ")}</td>
         <td class="num"><button class="plain" onClick=${() => choose(route)} aria-label="Try ${route.path}">Try</button></td></tr>`)}</tbody></table></div>` : html`<${Empty} title="No route">A handler plugin suggests its routes, or <code>[[routes]]</code> in the configuration names them.<//>`}</section>
     <div id="tester"><${Tester} trial=${trial} set=${set} /></div>`);
