@@ -12,10 +12,12 @@
 //! | `serve` | the subcommand `up`, its output, its signals and its service manager |
 //! | `top` | the subcommand `top`, its table and its screen |
 //! | `sse` | a stream of server-sent events, for `events` |
+//! | `author/` | the commands of authors: `new`, `build`, `test`, `dev`, `bench`, `explain` |
 //! | `actions`, `call` … `version` | the other subcommands |
 
 mod actions;
 mod audit;
+mod author;
 mod call;
 mod change;
 mod check;

@@ -41,6 +41,11 @@ pub(in crate::cli) struct Up {
 }
 
 impl Up {
+    /// A host that replaces no other process.
+    pub(in crate::cli) fn here() -> Self {
+        Self { take_over: false }
+    }
+
     pub(in crate::cli) fn run(&self, globals: &Globals) -> Result<Outcome, Failure> {
         #[cfg(all(target_os = "linux", target_env = "gnu"))]
         super::heap::give_back();
