@@ -23,10 +23,10 @@ const RUST: &[Template] = templates![
     ".github/workflows/plugin.yml" from "rust/plugin.yml",
     ".vscode/settings.json" from "rust/settings.json",
     "AGENTS.md" from "rust/AGENTS.md",
-    "Cargo.toml" from "rust/Cargo.toml.txt",
 ];
 
 const RUST_CODEC: &[Template] = templates![
+    "Cargo.toml" from "rust-codec/Cargo.toml.txt",
     "src/lib.rs" from "rust-codec/lib.rs",
 ];
 
@@ -45,6 +45,7 @@ const LINES: &[Template] = templates![
 ];
 
 const RUST_HANDLER: &[Template] = templates![
+    "Cargo.toml" from "rust-handler/Cargo.toml.txt",
     "src/lib.rs" from "rust-handler/lib.rs",
 ];
 

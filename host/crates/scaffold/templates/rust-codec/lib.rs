@@ -1,36 +1,17 @@
 //! A list of texts, one on each line.
 
 use plugbay_sdk::prelude::*;
-use schemars::JsonSchema;
-use serde::Deserialize;
 
 /// The plugin, and its one codec.
-struct PluginName {
-    config: Config,
-}
-
-/// `[plugins.plugin-name.config]`
-#[derive(Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-struct Config {
-    /// What stands before each line.
-    prefix: String,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self { prefix: String::new() }
-    }
-}
+struct PluginName;
 
 impl Plugin for PluginName {
     const NAME: &'static str = "plugin-name";
     const DESCRIPTION: &'static str = "a list of texts, one on each line";
-    type Config = Config;
+    type Config = ();
 
-    fn new(config: Config) -> Result<Self> {
-        ensure!(!config.prefix.contains('\n'), invalid_input, "expected a prefix of one line");
-        Ok(Self { config })
+    fn new((): ()) -> Result<Self> {
+        Ok(Self)
     }
 }
 
@@ -43,7 +24,6 @@ impl Codec for PluginName {
         let mut text = String::new();
         for line in &lines {
             ensure!(!line.contains('\n'), unsupported, "expected one line, found {line:?}");
-            text.push_str(&self.config.prefix);
             text.push_str(line);
             text.push('\n');
         }
@@ -51,14 +31,7 @@ impl Codec for PluginName {
     }
 
     fn decode(&self, bytes: &[u8]) -> Result<Document> {
-        let prefix = &self.config.prefix;
-        let mut lines = Vec::new();
-        for line in std::str::from_utf8(bytes)?.lines() {
-            let Some(text) = line.strip_prefix(prefix.as_str()) else {
-                bail!(invalid_input, "expected a line that begins with {prefix:?}, found {line:?}");
-            };
-            lines.push(text);
-        }
+        let lines: Vec<&str> = std::str::from_utf8(bytes)?.lines().collect();
         Ok(Document::from_value(&lines)?)
     }
 }
@@ -70,11 +43,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_prefix_comes_and_goes() -> Result<()> {
-        let codec = PluginName::new(Config { prefix: "- ".to_owned() })?;
+    fn lines_come_back() -> Result<()> {
+        let codec = PluginName::new(())?;
         let document = Document::from_value(&["one", "two"])?;
         let bytes = codec.encode(&document)?;
-        assert_eq!(bytes, b"- one\n- two\n");
+        assert_eq!(bytes, b"one\ntwo\n");
         assert_eq!(codec.decode(&bytes)?, document);
         Ok(())
     }

@@ -41,6 +41,9 @@ pub(in crate::cli) struct Dev {
 
 impl Dev {
     pub(in crate::cli) fn run(&self, globals: &Globals) -> Result<Outcome, Failure> {
+        if self.into.is_none() {
+            Up::first();
+        }
         let source = self.plugin.find()?;
         let sources = Sources::watch(&source.project.inputs())?;
         if let Some(folder) = &self.into {

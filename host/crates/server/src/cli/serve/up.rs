@@ -46,9 +46,14 @@ impl Up {
         Self { take_over: false }
     }
 
-    pub(in crate::cli) fn run(&self, globals: &Globals) -> Result<Outcome, Failure> {
+    /// What comes before all else: it may start this program again, in this process.
+    pub(in crate::cli) fn first() {
         #[cfg(all(target_os = "linux", target_env = "gnu"))]
         super::heap::give_back();
+    }
+
+    pub(in crate::cli) fn run(&self, globals: &Globals) -> Result<Outcome, Failure> {
+        Self::first();
         let inherited = Inherited::find(self.take_over)?;
         let console = Console::new(globals)?;
         let log = console.log();
