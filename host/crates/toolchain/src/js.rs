@@ -1,4 +1,4 @@
-//! Builds a plugin in JavaScript as a component: the interpreter QuickJS with the plugin's modules in it, made by
+//! Builds a plugin in JavaScript as a component: the interpreter `QuickJS` with the plugin's modules in it, made by
 //! componentize-qjs, which npm installs into the plugin's folder.
 
 use std::fs;

@@ -87,10 +87,10 @@ impl Dev {
         let err = BufReader::new(child.stderr.take().unwrap());
         let also = sender.clone();
         std::thread::spawn(move || {
-            out.lines().map_while(Result::ok).for_each(|line| drop(sender.send(line)))
+            out.lines().map_while(Result::ok).for_each(|line| drop(sender.send(line)));
         });
         std::thread::spawn(move || {
-            err.lines().map_while(Result::ok).for_each(|line| drop(also.send(line)))
+            err.lines().map_while(Result::ok).for_each(|line| drop(also.send(line)));
         });
         let mut dev = Self { child, lines, data: ([127, 0, 0, 1], 0).into() };
         let line = dev.until("serving   http://");
