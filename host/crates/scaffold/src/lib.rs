@@ -13,10 +13,12 @@
 
 #![forbid(unsafe_code)]
 
+mod choices;
 mod files;
 mod scaffold;
 mod sdk;
 mod templates;
 
+pub use choices::{Kind, Language};
 pub use files::ScaffoldError;
-pub use scaffold::{Kind, Language, Scaffold, write_sdk};
+pub use scaffold::{Scaffold, write_sdk};

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::choices::{Kind, Language};
 use crate::files::{File, ScaffoldError, write_new, write_over};
 use crate::{sdk, templates};
 
@@ -27,26 +28,6 @@ const RESERVED: [&str; 12] = [
     "type",
     "use",
 ];
-
-/// The kind of the capability that the new plugin offers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// Converts documents to the bytes of a format, and back.
-    Codec,
-    /// Answers HTTP requests.
-    Handler,
-}
-
-/// The language of the new plugin.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Language {
-    /// Rust, built as a pure component; a line of its manifest makes it one with WASI, or a native library.
-    Rust,
-    /// C, built as a native library.
-    C,
-    /// JavaScript, built as a component with an interpreter in it.
-    Js,
-}
 
 /// A new plugin.
 ///
@@ -82,7 +63,7 @@ impl Scaffold {
         if (self.language, self.kind) == (Language::C, Kind::Handler) {
             return Err(ScaffoldError::NoTemplate);
         }
-        let mut files = templates::files(self);
+        let mut files = templates::files(&self.name, self.kind, self.language);
         files.extend(sdk_files(self.language)?);
         write_new(folder, &files)
     }

@@ -1,8 +1,8 @@
 //! The files of a new plugin. In a template `plugin-name`, `plugin_name` and `PluginName` stand for the plugin's
 //! name, so that each template is valid in its language.
 
+use crate::choices::{Kind, Language};
 use crate::files::File;
-use crate::scaffold::{Kind, Language, Scaffold};
 use crate::sdk;
 
 /// A template: where it goes, and its text.
@@ -94,8 +94,8 @@ const JS_HANDLER: &[Template] = templates![
 ];
 
 /// The files of the plugin, without the SDK.
-pub(crate) fn files(scaffold: &Scaffold) -> Vec<File> {
-    let own: &[&[Template]] = match (scaffold.language, scaffold.kind) {
+pub(crate) fn files(name: &str, kind: Kind, language: Language) -> Vec<File> {
+    let own: &[&[Template]] = match (language, kind) {
         (Language::Rust, Kind::Codec) => &[ALL, RUST, RUST_CODEC, LINES],
         (Language::Rust, Kind::Handler) => &[ALL, RUST, RUST_HANDLER, GREETER],
         (Language::C, _) => &[ALL, C],
@@ -103,7 +103,7 @@ pub(crate) fn files(scaffold: &Scaffold) -> Vec<File> {
         (Language::Js, Kind::Handler) => &[ALL, JS, JS_HANDLER, GREETER],
     };
     let templates = own.iter().copied().flatten();
-    templates.map(|(to, text)| ((*to).to_owned(), filled(text, &scaffold.name))).collect()
+    templates.map(|(to, text)| ((*to).to_owned(), filled(text, name))).collect()
 }
 
 /// A template with the plugin's name in it.
@@ -141,8 +141,8 @@ mod tests {
             (Language::Js, Kind::Codec),
             (Language::Js, Kind::Handler),
         ] {
-            let scaffold = Scaffold { name: "a".into(), kind, language };
-            let names: Vec<_> = files(&scaffold).into_iter().map(|(name, _)| name).collect();
+            let names: Vec<_> =
+                files("a", kind, language).into_iter().map(|(name, _)| name).collect();
             let cases: Vec<_> =
                 names.iter().filter_map(|name| name.strip_suffix("/case.toml")).collect();
             assert!(!cases.is_empty());

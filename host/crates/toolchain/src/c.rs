@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::build::at;
 use crate::error::BuildErrorKind;
-use crate::{environment, run};
+use crate::{compiler, environment};
 
 const REMEDY: &str = "install a C compiler, or name yours by the variable CC";
 
@@ -25,7 +25,7 @@ pub(crate) fn build(folder: &Path, name: &str) -> Result<PathBuf, BuildErrorKind
     command.args(FLAGS).arg("-I").arg(folder.join("sdk"));
     command.arg("-o").arg(&library).args(&sources);
     let program = program.to_string_lossy().into_owned();
-    run::compiler(&mut command, &program, REMEDY)?;
+    compiler::run(&mut command, &program, REMEDY)?;
     Ok(library)
 }
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::build::at;
 use crate::error::BuildErrorKind;
-use crate::{environment, run};
+use crate::{compiler, environment};
 
 const REMEDY: &str = "install Node.js 20 or newer, which has npm";
 
@@ -22,7 +22,7 @@ pub(crate) fn build(folder: &Path, name: &str, world: &str) -> Result<PathBuf, B
         let npm = if cfg!(windows) { "npm.cmd" } else { "npm" };
         let mut install = environment::command(npm);
         install.args(["install", "--no-audit", "--no-fund"]).current_dir(folder);
-        run::compiler(&mut install, npm, REMEDY)?;
+        compiler::run(&mut install, npm, REMEDY)?;
     }
     let out = folder.join("target/js");
     fs::create_dir_all(&out).map_err(at(&out))?;
@@ -34,6 +34,6 @@ pub(crate) fn build(folder: &Path, name: &str, world: &str) -> Result<PathBuf, B
     // Without `--sync` it would need an engine with asynchronous components; the stubs are never called.
     command.args(["--js", "src/plugin.js", "--module-root", ".", "--sync", "--stub-wasi"]);
     command.args(["--opt-size", "--minify", "--output", &component]);
-    run::compiler(&mut command, "componentize-qjs", REMEDY)?;
+    compiler::run(&mut command, "componentize-qjs", REMEDY)?;
     Ok(folder.join(component))
 }

@@ -41,6 +41,7 @@
 pub mod apt;
 mod build;
 mod c;
+mod compiler;
 mod debian;
 mod decide;
 pub mod environment;

@@ -7,8 +7,6 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::error::BuildErrorKind;
-
 /// The most lines of a program's output that an error has.
 const TAIL: usize = 30;
 
@@ -44,26 +42,6 @@ impl Ended {
             Self::TimedOut { tail } => Err(format!("stopped at its time limit\n{tail}")),
         }
     }
-}
-
-/// How long a compiler may take, or what fetches one.
-const COMPILER_LIMIT: Duration = Duration::from_mins(10);
-
-/// Runs a compiler; `remedy` says what to do if it is not there.
-pub(crate) fn compiler(
-    command: &mut Command,
-    program: &str,
-    remedy: &'static str,
-) -> Result<(), BuildErrorKind> {
-    let ended = bounded(command, COMPILER_LIMIT, &mut |_passed| {}).map_err(|error| {
-        BuildErrorKind::NoCompiler {
-            program: program.to_owned(),
-            message: error.to_string(),
-            remedy,
-        }
-    })?;
-    let failed = |output| BuildErrorKind::Compiler { program: program.to_owned(), output };
-    ended.success().map_err(failed)
 }
 
 /// Runs `command` for at most `limit`, and calls `tick` about every ten seconds.
