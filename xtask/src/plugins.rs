@@ -1,13 +1,12 @@
 //! `plugins`: builds the bundled plugins as components, into a folder from which a host loads them.
 
 use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context, Result};
 use plugbay_toolchain::apt::Consent;
-use plugbay_toolchain::{Build, Options, Toolchain, ToolchainError};
+use plugbay_toolchain::{Build, Options, Toolchain, ToolchainError, install};
 
 use crate::repository::Repository;
 
@@ -43,7 +42,7 @@ pub(crate) fn build(repository: &Repository, toolchain: &Toolchain, out: &Path) 
     for built in &components {
         let name = built.package.strip_prefix("plugbay-plugin-").unwrap_or(&built.package);
         let to = out.join(format!("{name}.wasm"));
-        let changed = write_if_changed(&built.path_to_component, &to)
+        let changed = install(&built.path_to_component, &to)
             .with_context(|| format!("cannot write {}", to.display()))?;
         println!(
             "{name:<16} {:>9} bytes  {}  {}",
@@ -59,36 +58,4 @@ pub(crate) fn build(repository: &Repository, toolchain: &Toolchain, out: &Path) 
         began.elapsed().as_secs_f64()
     );
     Ok(())
-}
-
-/// Copies `from` to `to`, unless they have the same bytes. A running host may watch `to`: the file is
-/// replaced by a rename, so that the host never reads half of it, and an unchanged file causes no
-/// event. Returns whether `to` was replaced.
-fn write_if_changed(from: &Path, to: &Path) -> io::Result<bool> {
-    let bytes = fs::read(from)?;
-    if fs::read(to).is_ok_and(|old| old == bytes) {
-        return Ok(false);
-    }
-    let temporary = to.with_extension(format!("{}.tmp", std::process::id()));
-    fs::write(&temporary, bytes)?;
-    fs::rename(&temporary, to)?;
-    Ok(true)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_unchanged_file_is_not_written() {
-        let folder = tempfile::tempdir().unwrap();
-        let (from, to) = (folder.path().join("from"), folder.path().join("to.wasm"));
-        fs::write(&from, "one").unwrap();
-        assert!(write_if_changed(&from, &to).unwrap());
-        assert!(!write_if_changed(&from, &to).unwrap());
-        fs::write(&from, "two").unwrap();
-        assert!(write_if_changed(&from, &to).unwrap());
-        assert_eq!(fs::read(&to).unwrap(), b"two");
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
-    }
 }

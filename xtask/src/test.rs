@@ -43,6 +43,7 @@ pub(crate) fn run(filter: &[String], yes: bool) -> Result<bool> {
         tests(&mut cargo)
     });
     if filter.is_empty() {
+        stages.run("plugins of every template, from an empty folder", || authors(&repository));
         stages.run("dashboard, in a browser", || browser::run(&repository));
         stages.run("admin plane, by its description", || openapi::run(&repository, consent));
         stages.run("models of the registry (loom)", || loom(&repository, "plugbay-registry"));
@@ -95,6 +96,14 @@ fn runtime_only(repository: &Repository) -> Result<Outcome> {
         .args(["--no-default-features", "--lib", "--test", "runtime_only"])
         .env("PLUGBAY_TEST_CACHE", &cache);
     tests(&mut cargo)
+}
+
+/// The tests that make a plugin as an author does, and build it with its SDK.
+fn authors(repository: &Repository) -> Result<Outcome> {
+    let mut cargo = repository.cargo();
+    // One after the other: one of them holds the time until a change is live against the build's.
+    cargo.args(["test", "--package", "plugbay-server", "--test", "it", "--", "--ignored"]);
+    tests(cargo.args(["--test-threads=1", "authors::"]))
 }
 
 /// Runs the tests with `loom` in their names, built with loom's own atomics. It is a failure if none

@@ -4,7 +4,7 @@
 //! registry ← core ← {wasm, native} ← host ← server      {registry, guard} ← discovery ← server
 //! guard ← {wasm, native, host}
 //! abi ← {native, sdk}      document ← {core, sdk, server}
-//! toolchain ← server       accept ← server      telemetry ← {host, server, discovery, otlp}
+//! {scaffold, toolchain} ← server       accept ← server      telemetry ← {host, server, discovery, otlp}
 //! core ← {otlp, profile} ← server
 //! ```
 //!
@@ -16,7 +16,7 @@ use super::Violation;
 use crate::repository::Repository;
 
 /// The crates of the workspace, each with those on which it may depend.
-const ROOMS: [(&str, &[&str]); 17] = [
+const ROOMS: [(&str, &[&str]); 18] = [
     ("plugbay-registry", &[]),
     ("plugbay-guard", &[]),
     ("plugbay-document", &[]),
@@ -26,6 +26,7 @@ const ROOMS: [(&str, &[&str]); 17] = [
     ("plugbay-telemetry", &[]),
     ("plugbay-otlp", &["plugbay-core", "plugbay-telemetry"]),
     ("plugbay-profile", &["plugbay-core"]),
+    ("plugbay-scaffold", &[]),
     ("plugbay-toolchain", &[]),
     ("plugbay-core", &["plugbay-registry", "plugbay-document"]),
     ("plugbay-sdk", &["plugbay-abi", "plugbay-document", "plugbay-macros"]),
@@ -56,6 +57,7 @@ const ROOMS: [(&str, &[&str]); 17] = [
             "plugbay-telemetry",
             "plugbay-otlp",
             "plugbay-profile",
+            "plugbay-scaffold",
             "plugbay-toolchain",
             "plugbay-document",
             // The server links the bundled plugins, which needs the SDK's feature `linked`.

@@ -1,7 +1,7 @@
-//! Builds components: one cargo call for each plugin whose inputs changed.
+//! Builds plugins in Rust: one cargo call for each plugin whose inputs changed.
 
 use std::collections::BTreeMap;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{ChildStderr, Stdio};
@@ -38,15 +38,15 @@ pub struct Build {
     pub target_dir: Option<PathBuf>,
 }
 
-/// A component that was built.
+/// A plugin that was built.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Built {
     /// The plugin's package.
     pub package: String,
     /// The target it was built for.
     pub target: Target,
-    /// The `.wasm` file, in cargo's target folder. To put it into a watched folder, copy it to a
-    /// temporary name there and rename it.
+    /// The file, in the build's own folder. To put it into a watched folder, copy it to a temporary name
+    /// there and rename it.
     pub path_to_component: PathBuf,
     /// The size of the file.
     pub bytes: u64,
@@ -81,7 +81,11 @@ impl Build {
     ///
     /// If a manifest cannot be read, or names a package or a target that does not exist.
     pub fn plugins(&self) -> Result<Vec<Plugin>, BuildError> {
-        self.plan().map(|plan| plan.plugins).map_err(|kind| self.error(kind))
+        self.try_plugins().map_err(|kind| self.error(kind))
+    }
+
+    pub(crate) fn try_plugins(&self) -> Result<Vec<Plugin>, BuildErrorKind> {
+        self.plan().map(|plan| plan.plugins)
     }
 
     /// Builds the plugins that changed, and returns all components, sorted by package. Cargo's
@@ -105,7 +109,7 @@ impl Build {
         Ok(Plan { plugins: workspace.select(self.package.as_deref())?, root, target_dir })
     }
 
-    fn try_run(&self, toolchain: &Toolchain) -> Result<Vec<Built>, BuildErrorKind> {
+    pub(crate) fn try_run(&self, toolchain: &Toolchain) -> Result<Vec<Built>, BuildErrorKind> {
         let Plan { plugins, root, target_dir } = self.plan()?;
         let mut by_target: BTreeMap<Target, Vec<Plugin>> = BTreeMap::new();
         for plugin in plugins {
@@ -116,7 +120,10 @@ impl Build {
             let kit = toolchain.kit(target)?;
             for plugin in plugins {
                 let path = self.component(&kit, &plugin, &root, &target_dir)?;
-                let bytes = component_size(&path)?;
+                let bytes = match target {
+                    Target::Native => fs::metadata(&path).map_err(at(&path))?.len(),
+                    Target::Pure | Target::Wasi => component_size(&path)?,
+                };
                 let package = plugin.package;
                 built.push(Built { package, target, path_to_component: path, bytes });
             }
@@ -125,7 +132,7 @@ impl Build {
         Ok(built)
     }
 
-    /// The plugin's `.wasm` file; cargo is called only if an input changed since the last build.
+    /// The plugin's file; cargo is called only if an input changed since the last build.
     fn component(
         &self,
         kit: &Kit,
@@ -150,7 +157,7 @@ impl Build {
         Ok(path)
     }
 
-    /// Calls cargo for one plugin, and returns the plugin's `.wasm` file.
+    /// Calls cargo for one plugin, and returns the plugin's file.
     fn cargo(
         &self,
         kit: &Kit,
@@ -181,7 +188,8 @@ impl Build {
                 let Message::CompilerArtifact(artifact) = message.map_err(at(&cargo))? else {
                     continue;
                 };
-                let wasm = artifact.filenames.iter().find(|file| file.extension() == Some("wasm"));
+                let ends = Some(kit.target().extension());
+                let wasm = artifact.filenames.iter().find(|file| file.extension() == ends);
                 if artifact.package_id == plugin.id {
                     file = wasm.map(|wasm| wasm.clone().into_std_path_buf()).or(file);
                 }
@@ -219,7 +227,8 @@ fn component_size(path: &Path) -> Result<u64, BuildErrorKind> {
     Ok(file.metadata().map_err(at(path))?.len())
 }
 
-fn at(path: &Path) -> impl Fn(io::Error) -> BuildErrorKind {
+/// An error of the system about this file or folder.
+pub(crate) fn at(path: &Path) -> impl Fn(io::Error) -> BuildErrorKind {
     let path = path.to_owned();
     move |source| BuildErrorKind::Io { path: path.clone(), source }
 }
@@ -232,10 +241,10 @@ mod tests {
     fn a_core_module_is_no_component() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.wasm");
-        std::fs::write(&path, b"\0asm\x01\0\0\0").unwrap();
+        fs::write(&path, b"\0asm\x01\0\0\0").unwrap();
         let error = component_size(&path).unwrap_err();
         assert_eq!(error.reason(), "not-a-component");
-        std::fs::write(&path, COMPONENT).unwrap();
+        fs::write(&path, COMPONENT).unwrap();
         assert_eq!(component_size(&path).unwrap(), 8);
     }
 }

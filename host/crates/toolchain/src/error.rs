@@ -138,7 +138,36 @@ pub enum BuildErrorKind {
     /// There is no toolchain for the plugin's target.
     #[error(transparent)]
     Toolchain(#[from] ToolchainError),
-    /// `cargo metadata` could not read the manifest.
+    /// The folder has no manifest of a plugin.
+    #[error(
+        "expected Cargo.toml of a plugin, or plugbay.toml, found neither: `plugbay new NAME` makes one"
+    )]
+    NoPlugin,
+    /// The workspace has several plugins, and none is named.
+    #[error("expected one plugin, found {}: name one by --package", .0.join(", "))]
+    SeveralPlugins(Vec<String>),
+    /// The folder has no sources.
+    #[error("expected sources in {}, found none", .0.display())]
+    NoSources(PathBuf),
+    /// The compiler of the language could not be started.
+    #[error("cannot start {program}: {message} ({remedy})")]
+    NoCompiler {
+        /// The program.
+        program: String,
+        /// The system's error.
+        message: String,
+        /// What to do.
+        remedy: &'static str,
+    },
+    /// The compiler failed.
+    #[error("{program} failed: {output}")]
+    Compiler {
+        /// The program.
+        program: String,
+        /// Its status, and its last lines.
+        output: String,
+    },
+    /// The manifest cannot be read.
     #[error("{0}")]
     Manifest(String),
     /// The workspace has no package of that name.
@@ -170,8 +199,8 @@ pub enum BuildErrorKind {
         /// The last lines of its standard error.
         tail: String,
     },
-    /// Cargo succeeded, but built no `.wasm` file for this package.
-    #[error("expected cargo to build a .wasm file for package {0}, found none")]
+    /// Cargo succeeded, but built no file of the plugin for this package.
+    #[error("expected cargo to build a file of the plugin for package {0}, found none")]
     NoArtifact(String),
     /// The file is a core module, or not WebAssembly.
     #[error("expected {} to be a component, found a file that begins with {found:02x?}", path.display())]
@@ -197,6 +226,11 @@ impl BuildErrorKind {
     pub fn reason(&self) -> &'static str {
         match self {
             Self::Toolchain(error) => error.kind.reason(),
+            Self::NoPlugin => "no-plugin",
+            Self::SeveralPlugins(_) => "several-plugins",
+            Self::NoSources(_) => "no-sources",
+            Self::NoCompiler { .. } => "no-compiler",
+            Self::Compiler { .. } => "compile-error",
             Self::Manifest(_) => "manifest",
             Self::NoSuchPackage { .. } => "no-such-package",
             Self::NotAPlugin(_) => "not-a-plugin",

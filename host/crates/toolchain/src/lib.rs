@@ -1,4 +1,4 @@
-//! Builds guest components.
+//! Builds plugins.
 //!
 //! A plugin is ordinary Rust compiled for WebAssembly. That needs a standard library for the target,
 //! and a linker that turns a core module into a component; a fresh machine may lack both.
@@ -22,8 +22,14 @@
 //! # Which target
 //!
 //! [`Target::Pure`] is a component that imports nothing but Plugbay's own interfaces; [`Target::Wasi`]
-//! is for plugins that need clocks, files or sockets. The plugin's manifest says which, under
-//! `[package.metadata.plugbay] target = "pure" | "wasi"`; the default is pure.
+//! is for plugins that need clocks, files or sockets; [`Target::Native`] is a shared library for this machine.
+//! The plugin's manifest says which, under `[package.metadata.plugbay] target = "pure" | "wasi" | "native"`; the
+//! default is pure.
+//!
+//! # Which language
+//!
+//! [`Project`] is the folder of one plugin, and knows its language by its manifest: `Cargo.toml` for Rust,
+//! `plugbay.toml` for the others.
 //!
 //! # What is deliberately absent
 //!
@@ -34,14 +40,18 @@
 
 pub mod apt;
 mod build;
+mod c;
+mod compiler;
 mod debian;
 mod decide;
 pub mod environment;
 mod error;
 mod fresh;
+mod js;
 mod lock;
 mod manifest;
 mod memo;
+mod project;
 mod run;
 mod rustup;
 mod std_library;
@@ -52,5 +62,6 @@ pub use build::{Build, Built};
 pub use decide::{Debian, Found, MayAdd, Rustup, Step, decide};
 pub use error::{BuildError, BuildErrorKind, NoToolchain, ToolchainError, ToolchainErrorKind};
 pub use manifest::Plugin;
+pub use project::{Artifact, Language, Project, install};
 pub use target::Target;
 pub use toolchain::{Options, Toolchain, ToolchainSource};

@@ -1,9 +1,9 @@
-//! The two targets of guests, and their names in manifests and for rustc.
+//! The targets of plugins, and their names in manifests and for rustc.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// The target of a guest: which interfaces it may import, and for which rustc target it is compiled.
+/// The target of a plugin: for what it is compiled, and which interfaces it may import.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Target {
     /// Plugbay's own interfaces only. The default, with the smaller components.
@@ -11,18 +11,30 @@ pub enum Target {
     Pure,
     /// WASI 0.2 as well: clocks, files, sockets, HTTP.
     Wasi,
+    /// A shared library for the machine that builds it.
+    Native,
 }
 
 impl Target {
-    /// Both targets.
-    pub const ALL: [Self; 2] = [Self::Pure, Self::Wasi];
+    /// All targets.
+    pub const ALL: [Self; 3] = [Self::Pure, Self::Wasi, Self::Native];
 
-    /// rustc's name of the target.
+    /// rustc's name of the target; for [`Native`](Self::Native), which rustc takes for itself, a word.
     #[must_use]
     pub fn triple(self) -> &'static str {
         match self {
             Self::Pure => "wasm32-unknown-unknown",
             Self::Wasi => "wasm32-wasip2",
+            Self::Native => "native",
+        }
+    }
+
+    /// How the file of a plugin for this target ends, without the dot.
+    #[must_use]
+    pub fn extension(self) -> &'static str {
+        match self {
+            Self::Pure | Self::Wasi => "wasm",
+            Self::Native => std::env::consts::DLL_EXTENSION,
         }
     }
 
@@ -32,6 +44,7 @@ impl Target {
         match self {
             Self::Pure => "pure",
             Self::Wasi => "wasi",
+            Self::Native => "native",
         }
     }
 }
@@ -49,6 +62,6 @@ impl FromStr for Target {
         Self::ALL
             .into_iter()
             .find(|target| target.word() == word)
-            .ok_or_else(|| format!("expected \"pure\" or \"wasi\", found \"{word}\""))
+            .ok_or_else(|| format!("expected \"pure\", \"wasi\" or \"native\", found \"{word}\""))
     }
 }

@@ -52,7 +52,8 @@ pub(crate) struct Kit {
     target: Target,
     cargo: PathBuf,
     rustc: PathBuf,
-    linker: PathBuf,
+    /// What makes components; a library of the machine is linked as rustc links it.
+    linker: Option<PathBuf>,
     /// A standard library that is not the compiler's own.
     sysroot: Option<PathBuf>,
 }
@@ -74,9 +75,16 @@ impl Toolchain {
     ///
     /// As for [`find`](Self::find).
     pub fn find_with(options: Options) -> Result<Self, ToolchainError> {
-        let toolchain = Self { options, kits: Mutex::default() };
+        let toolchain = Self::when_needed(options);
         toolchain.kit(Target::Pure)?;
         Ok(toolchain)
+    }
+
+    /// As [`find_with`](Self::find_with), but finds nothing yet: the toolchain of a target is found when
+    /// something is built for it.
+    #[must_use]
+    pub fn when_needed(options: Options) -> Self {
+        Self { options, kits: Mutex::default() }
     }
 
     /// Finds or installs a toolchain for `target`, and returns where it comes from.
@@ -95,7 +103,12 @@ impl Toolchain {
         if let Some(kit) = kits.get(&target) {
             return Ok(kit.clone());
         }
-        let kit = resolve(&self.options, target).map_err(|kind| ToolchainError { target, kind })?;
+        let kit = match target {
+            Target::Native => native_kit(),
+            Target::Pure | Target::Wasi => {
+                resolve(&self.options, target).map_err(|kind| ToolchainError { target, kind })?
+            }
+        };
         kits.insert(target, kit.clone());
         Ok(kit)
     }
@@ -170,18 +183,32 @@ fn inspect(options: &Options, target: Target) -> Found {
 /// The programs of the active toolchain by their full paths: rustup's proxies would choose, and perhaps
 /// install, a toolchain by the folder of the guest.
 fn rustup_kit(target: Target, sysroot: &Path, linker: &Path) -> Kit {
-    let program = |name: &str| {
-        let path = sysroot.join("bin").join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
-        if path.is_file() { path } else { PathBuf::from(name) }
-    };
     Kit {
         source: ToolchainSource::Rustup,
         target,
-        cargo: program("cargo"),
-        rustc: program("rustc"),
-        linker: linker.to_owned(),
+        cargo: program(sysroot, "cargo"),
+        rustc: program(sysroot, "rustc"),
+        linker: Some(linker.to_owned()),
         sysroot: None,
     }
+}
+
+/// The active toolchain builds for the machine that it runs on. If there is none, starting cargo fails.
+fn native_kit() -> Kit {
+    let sysroot = rustup::inspect(Target::Native).map(|found| found.sysroot).unwrap_or_default();
+    Kit {
+        source: ToolchainSource::Rustup,
+        target: Target::Native,
+        cargo: program(&sysroot, "cargo"),
+        rustc: program(&sysroot, "rustc"),
+        linker: None,
+        sysroot: None,
+    }
+}
+
+fn program(sysroot: &Path, name: &str) -> PathBuf {
+    let path = sysroot.join("bin").join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
+    if path.is_file() { path } else { PathBuf::from(name) }
 }
 
 fn debian_kit(
@@ -195,7 +222,7 @@ fn debian_kit(
         target,
         cargo: debian::CARGO.into(),
         rustc: debian::RUSTC.into(),
-        linker: linker.to_owned(),
+        linker: Some(linker.to_owned()),
         sysroot: Some(std_library::sysroot(&options.cache, version, linker, target)?),
     })
 }
@@ -205,14 +232,16 @@ impl Kit {
     pub(crate) fn cargo_build(&self) -> Command {
         let mut command = environment::command(&self.cargo);
         command.env("RUSTC", &self.rustc);
-        environment::prepend_path(&mut command, debian::wasm_ld_folder(&self.linker));
-        command.args(["rustc", "--crate-type", "cdylib", "--target", self.target.triple()]);
+        command.args(["rustc", "--crate-type", "cdylib"]);
+        let Some(linker) = &self.linker else { return command };
+        environment::prepend_path(&mut command, debian::wasm_ld_folder(linker));
+        command.args(["--target", self.target.triple()]);
         // By --config and not by variables, which would split paths at spaces and replace the guest's
         // own flags.
         let key = format!("target.{}", self.target.triple());
         command
             .arg("--config")
-            .arg(format!("{key}.linker={}", toml_string(&self.linker.to_string_lossy())));
+            .arg(format!("{key}.linker={}", toml_string(&linker.to_string_lossy())));
         let flags = self.rustflags();
         if !flags.is_empty() {
             let list: Vec<String> = flags.iter().map(|flag| toml_string(flag)).collect();
@@ -227,8 +256,8 @@ impl Kit {
     }
 
     /// The compiler and the linker: inputs of every component.
-    pub(crate) fn programs(&self) -> [PathBuf; 2] {
-        [self.rustc.clone(), self.linker.clone()]
+    pub(crate) fn programs(&self) -> impl Iterator<Item = PathBuf> {
+        [Some(self.rustc.clone()), self.linker.clone()].into_iter().flatten()
     }
 
     fn rustflags(&self) -> Vec<String> {
@@ -277,7 +306,7 @@ mod tests {
             target,
             cargo: "cargo".into(),
             rustc: "rustc".into(),
-            linker: "a b/wasm-component-ld".into(),
+            linker: Some("a b/wasm-component-ld".into()),
             sysroot: sysroot.map(PathBuf::from),
         }
     }

@@ -109,7 +109,10 @@ fn plugins_are_read_from_manifests_without_a_toolchain() {
 fn an_unknown_target_says_what_was_expected() {
     let folder = workspace(&[("a", "[package.metadata.plugbay]\ntarget = \"wasm\"", "")]);
     let error = Build::new(manifest(&folder)).plugins().unwrap_err().to_string();
-    assert!(error.ends_with("expected \"pure\" or \"wasi\", found \"wasm\""), "{error}");
+    assert!(
+        error.ends_with("expected \"pure\", \"wasi\" or \"native\", found \"wasm\""),
+        "{error}"
+    );
 }
 
 #[test]

@@ -7,7 +7,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use super::failure::{Failure, Outcome};
 use super::globals::Globals;
 use super::{
-    actions, audit, call, change, check, completions, config, convert, events, generations,
+    actions, audit, author, call, change, check, completions, config, convert, events, generations,
     inspect, list, logs, serve, services, status, token, top, trace, upgrade, version, weights,
 };
 
@@ -27,6 +27,7 @@ use super::{
   plugbay list codecs                      the available codecs, one name per line
   printf '{\"a\":1}' | plugbay convert --from json --to msgpack
   plugbay check target/my_plugin.wasm      would the host load this?
+  plugbay new lines                        make a plugin: then `plugbay dev` in its folder
 
 Exit codes: 0 done, 1 failed, 2 the command line or the configuration is wrong."
 )]
@@ -45,6 +46,12 @@ enum Command {
     List(list::List),
     Inspect(inspect::Inspect),
     Check(check::Check),
+    New(author::New),
+    Build(author::Build),
+    Test(author::Test),
+    Dev(author::Dev),
+    Bench(author::Bench),
+    Explain(author::Explain),
     Call(call::Call),
     Convert(convert::Convert),
     Status(status::Status),
@@ -86,8 +93,11 @@ pub(crate) fn run() -> ExitCode {
 
 fn dispatch(cli: &Cli) -> Result<Outcome, Failure> {
     let globals = &cli.globals;
-    if let Command::Up(up) = &cli.command {
-        return up.run(globals);
+    // These log where their own output goes.
+    match &cli.command {
+        Command::Up(up) => return up.run(globals),
+        Command::Dev(dev) => return dev.run(globals),
+        _ => {}
     }
     globals.log(std::io::stderr)?;
     match &cli.command {
@@ -97,6 +107,12 @@ fn dispatch(cli: &Cli) -> Result<Outcome, Failure> {
         Command::List(list) => list.run(globals),
         Command::Inspect(inspect) => inspect.run(globals),
         Command::Check(check) => check.run(globals),
+        Command::New(new) => new.run(globals),
+        Command::Build(build) => build.run(globals),
+        Command::Test(test) => test.run(globals),
+        Command::Dev(dev) => dev.run(globals),
+        Command::Bench(bench) => bench.run(globals),
+        Command::Explain(explain) => explain.run(globals),
         Command::Call(call) => call.run(globals),
         Command::Convert(convert) => convert.run(globals),
         Command::Status(status) => status.run(globals),

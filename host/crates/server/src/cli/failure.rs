@@ -63,6 +63,11 @@ impl Failure {
         Self::new(message).caused_by_caller()
     }
 
+    /// As [`Failure::new`], with a message of several lines: each is escaped when it is printed.
+    pub(super) fn of_lines(message: impl Into<String>) -> Self {
+        Self { code: 1, message: Some(message.into()), hint: String::new() }
+    }
+
     /// Changes the exit code to 2: the caller made a mistake.
     pub(super) fn caused_by_caller(self) -> Self {
         Self { code: 2, ..self }

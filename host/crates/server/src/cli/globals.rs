@@ -23,7 +23,7 @@ pub(super) const HOSTS: &str = "PLUGBAY_HOSTS";
 /// commands do not need. What plugins print is shown if it is granted.
 const DEFAULT_LOG: &str = "warn,plugbay=error,plugbay_discovery=info,plugbay::plugin=warn,plugbay::plugin::output=info,plugbay_server=warn,plugbay_otlp=warn,plugbay_wasm=warn,plugbay_native=warn";
 
-#[derive(Args)]
+#[derive(Args, Clone)]
 #[command(next_help_heading = "Global options")]
 pub(super) struct Globals {
     /// The configuration file [default: ./config.toml if it exists]
@@ -68,6 +68,14 @@ pub(super) struct Globals {
 
     #[command(flatten)]
     pub(super) remote: RemoteArgs,
+
+    /// What a command sets by itself; the user's `--set` overrides it.
+    #[arg(skip)]
+    preset: Vec<(String, String)>,
+
+    /// The log filter of a command that shows more than others.
+    #[arg(skip)]
+    log: Option<&'static str>,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -115,8 +123,17 @@ impl Globals {
             Some(file) => layers.file(file),
             None => layers,
         };
-        let set = self.set.iter();
+        let set = self.preset.iter().chain(&self.set);
         set.fold(layers, |layers, (key, value)| layers.set(key.as_str(), value.as_str()))
+    }
+
+    /// The same, for a command that sets keys by itself, and logs by this filter unless the user says otherwise.
+    pub(super) fn with(
+        &self,
+        preset: impl IntoIterator<Item = (String, String)>,
+        log: &'static str,
+    ) -> Self {
+        Self { preset: preset.into_iter().collect(), log: Some(log), ..self.clone() }
     }
 
     /// Where values may come from, weakest first.
@@ -156,7 +173,7 @@ impl Globals {
     {
         let default = match (self.quiet, self.verbose) {
             (true, _) => "error",
-            (false, 0) => DEFAULT_LOG,
+            (false, 0) => self.log.unwrap_or(DEFAULT_LOG),
             (false, 1) => "info",
             (false, 2) => "debug",
             (false, _) => "trace",

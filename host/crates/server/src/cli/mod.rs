@@ -13,10 +13,12 @@
 //! | `services` | the subcommands that ask a directory of services |
 //! | `top` | the subcommand `top`, its table and its screen |
 //! | `sse` | a stream of server-sent events, for `events` and `services watch` |
+//! | `author/` | the commands of authors: `new`, `build`, `test`, `dev`, `bench`, `explain` |
 //! | `actions`, `call` … `version` | the other subcommands |
 
 mod actions;
 mod audit;
+mod author;
 mod call;
 mod change;
 mod check;

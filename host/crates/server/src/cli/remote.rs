@@ -27,7 +27,7 @@ const MAX_TOKEN: u64 = 4096;
 const TOKEN: &str = "PLUGBAY_TOKEN";
 
 /// How a running host is asked.
-#[derive(Args)]
+#[derive(Args, Clone)]
 #[command(next_help_heading = "Options for a running host")]
 pub(super) struct RemoteArgs {
     /// The host that is asked: an address such as `https://plug1.example:7071` or `unix:/run/plugbay.sock`, or a name

@@ -60,7 +60,7 @@ pub(crate) fn settings() -> insta::Settings {
 
 #[test]
 fn help_of_every_command_is_as_recorded() {
-    let commands: [&[&str]; 28] = [
+    let commands: [&[&str]; 34] = [
         &[],
         &["up"],
         &["list"],
@@ -89,6 +89,12 @@ fn help_of_every_command_is_as_recorded() {
         &["config", "show"],
         &["version"],
         &["completions"],
+        &["new"],
+        &["build"],
+        &["test"],
+        &["dev"],
+        &["bench"],
+        &["explain"],
     ];
     for command in commands {
         let name = format!("help {}", command.join(" ")).trim_end().replace(' ', "_");

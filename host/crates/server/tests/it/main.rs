@@ -6,6 +6,8 @@ mod actions;
 mod admin;
 mod agree;
 mod audit;
+#[cfg(unix)]
+mod authors;
 mod call_context;
 mod cli;
 mod codecs;

@@ -42,9 +42,19 @@ pub(in crate::cli) struct Up {
 }
 
 impl Up {
-    pub(in crate::cli) fn run(&self, globals: &Globals) -> Result<Outcome, Failure> {
+    /// A host that replaces no other process.
+    pub(in crate::cli) fn here() -> Self {
+        Self { take_over: false }
+    }
+
+    /// What comes before all else: it may start this program again, in this process.
+    pub(in crate::cli) fn first() {
         #[cfg(all(target_os = "linux", target_env = "gnu"))]
         super::heap::give_back();
+    }
+
+    pub(in crate::cli) fn run(&self, globals: &Globals) -> Result<Outcome, Failure> {
+        Self::first();
         let inherited = Inherited::find(self.take_over)?;
         let console = Console::new(globals)?;
         let log = console.log();

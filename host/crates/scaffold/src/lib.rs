@@ -1,0 +1,24 @@
+//! Makes the folder of a new plugin.
+//!
+//! [`Scaffold::write`] makes a folder that builds and passes its own test at once: sources, cases, a
+//! manifest, settings of editors, a CI workflow. The SDK is in it, as the folder `sdk`: it is not on a registry
+//! yet, and a folder that names a place on its author's machine would build nowhere else (ADR 40).
+//!
+//! # Table of contents
+//!
+//! * [`Scaffold`]: what to make, of which [`Kind`] and in which [`Language`], and makes it;
+//! * [`write_sdk`]: writes the SDK of this program into a folder that exists, over an older one.
+//!
+//! Everything it writes is in the program: nothing is fetched, no other program is started.
+
+#![forbid(unsafe_code)]
+
+mod choices;
+mod files;
+mod scaffold;
+mod sdk;
+mod templates;
+
+pub use choices::{Kind, Language};
+pub use files::ScaffoldError;
+pub use scaffold::{Scaffold, write_sdk};
