@@ -100,6 +100,7 @@ fn replace(path: &Path, folder: &Path, bytes: &[u8]) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::access::Role;
 
     #[test]
     fn a_token_is_added_and_the_others_stay() {
@@ -108,7 +109,7 @@ mod tests {
         let first = new_token(&path, "ada", Role::Operator).unwrap();
         fs::write(&path, [b"# mine\n", fs::read(&path).unwrap().trim_ascii()].concat()).unwrap();
         let second = new_token(&path, "bob", Role::Viewer).unwrap();
-        let (list, bytes) = TokenList::read(&path).unwrap();
+        let (list, bytes) = TokenList::<Role>::read(&path).unwrap();
         assert!(bytes.starts_with(b"# mine\nada operator "));
         assert_eq!(&*list.find(first.reveal()).unwrap().name, "ada");
         assert_eq!(list.find(second.reveal()).unwrap().role, Role::Viewer);
@@ -136,7 +137,7 @@ mod tests {
         new_token(&link, "bob", Role::Viewer).unwrap();
         assert_eq!(mode(), 0o640);
         assert!(link.is_symlink());
-        assert_eq!(TokenList::read(&path).unwrap().0.len(), 2);
+        assert_eq!(TokenList::<Role>::read(&path).unwrap().0.len(), 2);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2, "nothing is left behind");
     }
 
@@ -150,6 +151,6 @@ mod tests {
                 scope.spawn(move || new_token(path, &format!("n{number}"), Role::Viewer).unwrap());
             }
         });
-        assert_eq!(TokenList::read(&path).unwrap().0.len(), 8);
+        assert_eq!(TokenList::<Role>::read(&path).unwrap().0.len(), 8);
     }
 }

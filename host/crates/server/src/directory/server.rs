@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::middleware;
-use plugbay::config::ListenAddress;
+use axum::response::IntoResponse as _;
+use plugbay::config::{AdminSettings, ConnectionSettings, ListenAddress};
 use plugbay_discovery::{ApiSettings, LiveDirectory, Tasks, router};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -17,7 +18,7 @@ use crate::access::Tokens;
 use crate::admin::guard::{Hosts, refuse_foreign_pages};
 use crate::bind_error::BindError;
 use crate::descriptors;
-use crate::listener::{Bounds, Listener, Plane};
+use crate::listener::{Bounds, ConnectionBounds, Listener, Plane};
 use crate::problem::panicked;
 use crate::tls::Tls;
 use crate::watched;
@@ -57,7 +58,10 @@ impl DirectoryServer {
         let tls =
             tls.transpose().map_err(|source| BindError::Tls { key: "discovery.tls", source })?;
         let tls = tls.map(Arc::new);
-        let tokens = settings.tokens.as_ref().map(|file| Tokens::read(file.clone())).transpose();
+        // Wrong tokens are bounded as on the admin plane.
+        let attempts = AdminSettings::default().attempt_rate;
+        let tokens = settings.tokens.as_ref().map(|file| Tokens::read(file.clone(), attempts));
+        let tokens = tokens.transpose();
         let tokens = tokens.map_err(BindError::DirectoryTokens)?.map(Arc::new);
         let listeners = settings.listen.iter().map(|address| {
             let bound = Listener::bind(address).map(|listener| listener.tls(tls.as_ref()));
@@ -80,8 +84,16 @@ impl DirectoryServer {
         let tasks = directory.start();
         let app = router(directory.clone(), api)
             .layer(middleware::from_fn_with_state(hosts, refuse_foreign_pages))
-            .layer(CatchPanicLayer::custom(panicked));
-        let bounds = Bounds::new(descriptors::connections(CONNECTIONS), || TIMEOUT);
+            .layer(CatchPanicLayer::custom(|panic| panicked(panic).into_response()));
+        let each = ConnectionBounds {
+            timeout: TIMEOUT,
+            settings: ConnectionSettings {
+                header_timeout: TIMEOUT,
+                idle_timeout: TIMEOUT,
+                ..ConnectionSettings::default()
+            },
+        };
+        let bounds = Bounds::new(descriptors::connections(CONNECTIONS), move || each.clone());
         let (mut planes, mut addresses) = (Vec::new(), Vec::new());
         for listener in listeners {
             if let Some(address) = listener.address() {

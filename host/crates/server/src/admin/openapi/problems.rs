@@ -131,7 +131,9 @@ fn example(code: &'static str, status: StatusCode, detail: &'static str) -> Exam
         status: status.as_u16(),
         code: code.into(),
         detail: detail.into(),
+        instance: None,
         plugin: None,
+        errors: Vec::new(),
     };
     ExampleBuilder::new().value(serde_json::to_value(problem).ok()).build()
 }
