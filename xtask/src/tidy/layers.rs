@@ -74,7 +74,7 @@ const WASMTIME: [&str; 3] = ["plugbay-wasm", "plugbay-fixtures", "plugbay-bench"
 /// Crates that may depend on every other, and on which others may depend in their tests only.
 fn is_outside(name: &str) -> bool {
     name == "xtask"
-        || name == "plugbay-bench"
+        || name.starts_with("plugbay-bench")
         || name == "plugbay-fixtures"
         || name.contains("-example")
         || name.starts_with("plugbay-plugin-")

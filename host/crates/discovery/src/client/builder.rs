@@ -7,30 +7,12 @@ use std::time::Duration;
 use http::HeaderValue;
 use tokio_rustls::rustls::ClientConfig;
 
-use super::balance::{P2c, Rules, Strategy};
+use super::Client;
 use super::bootstrap::{Bootstrap, BootstrapError};
-use super::call::{Backoff, CallRules};
+use super::call::Backoff;
 use super::remote::{Connect, Http, Remote, Tcp};
-use super::{Client, watcher};
+use super::settings::{ServiceRules, WatchSettings};
 use crate::ServiceName;
-
-/// How one service is called.
-#[derive(Clone, Debug)]
-pub struct ServiceRules {
-    /// How endpoints are chosen.
-    pub strategy: Arc<dyn Strategy>,
-    /// When endpoints are ejected.
-    pub balance: Rules,
-    /// How often requests are made.
-    pub calls: CallRules,
-}
-
-impl Default for ServiceRules {
-    /// The power of two choices.
-    fn default() -> Self {
-        Self { strategy: Arc::new(P2c), balance: Rules::default(), calls: CallRules::default() }
-    }
-}
 
 /// How a client is set up. [`Client::builder`] makes one.
 #[derive(Clone, Debug)]
@@ -43,7 +25,7 @@ pub struct ClientBuilder {
     connect: Arc<dyn Connect>,
     rules: ServiceRules,
     rules_by_service: HashMap<ServiceName, ServiceRules>,
-    watch: watcher::Settings,
+    watch: WatchSettings,
     timeout: Duration,
     seed: Option<u64>,
 }
@@ -58,7 +40,7 @@ impl Default for ClientBuilder {
             connect: Arc::new(Tcp),
             rules: ServiceRules::default(),
             rules_by_service: HashMap::new(),
-            watch: watcher::Settings {
+            watch: WatchSettings {
                 backoff: Backoff { base: Duration::from_millis(200), max: Duration::from_secs(10) },
                 silence: Duration::from_secs(60),
                 max_stale: Duration::from_secs(300),
@@ -67,6 +49,13 @@ impl Default for ClientBuilder {
             timeout: Duration::from_secs(5),
             seed: None,
         }
+    }
+}
+
+impl Client {
+    /// Sets a client up.
+    pub fn builder() -> ClientBuilder {
+        ClientBuilder::default()
     }
 }
 

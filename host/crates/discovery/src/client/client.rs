@@ -9,14 +9,14 @@ use futures_util::future::join_all;
 use tokio::sync::watch;
 
 use super::balance::{Balancer, Dice};
-use super::builder::{ClientBuilder, ServiceRules};
 use super::call::Caller;
 use super::figures::{ClientFigures, Counters};
 use super::producer::{self, Keeper, RegisteredEndpoint};
 use super::remote::{DirectoryError, Remote};
 use super::service::{self, Service, Task};
+use super::settings::{ServiceRules, WatchSettings};
 use super::view::View;
-use super::watcher::{self, Watcher};
+use super::watcher::Watcher;
 use crate::{EndpointId, Registration, ServiceName};
 
 /// A client of a directory. Clones are the same client; its tasks end with the last of them.
@@ -32,7 +32,7 @@ struct Inner {
     counters: Arc<Counters>,
     rules: ServiceRules,
     rules_by_service: HashMap<ServiceName, ServiceRules>,
-    watch: watcher::Settings,
+    watch: WatchSettings,
     dice: Dice,
     services: Mutex<HashMap<ServiceName, (Service, Task)>>,
     registered: Mutex<Vec<Weak<producer::Shared>>>,
@@ -40,16 +40,11 @@ struct Inner {
 }
 
 impl Client {
-    /// Sets a client up.
-    pub fn builder() -> ClientBuilder {
-        ClientBuilder::default()
-    }
-
     pub(super) fn new(
         remote: Remote,
         rules: ServiceRules,
         rules_by_service: HashMap<ServiceName, ServiceRules>,
-        watch: watcher::Settings,
+        watch: WatchSettings,
         seed: u64,
     ) -> Self {
         let inner = Inner {

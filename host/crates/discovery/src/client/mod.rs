@@ -53,6 +53,7 @@ mod lookup;
 mod producer;
 mod remote;
 mod service;
+mod settings;
 mod snapshot;
 mod sse;
 #[cfg(test)]
@@ -60,7 +61,7 @@ mod testing;
 mod view;
 mod watcher;
 
-pub use builder::{ClientBuilder, ServiceRules};
+pub use builder::ClientBuilder;
 pub use call::{
     Backoff, CallError, CallRules, Discover, DiscoverLayer, HedgeAfter, HedgeRules, HttpClient,
     Outcome,
@@ -71,6 +72,7 @@ pub use lookup::LookupError;
 pub use producer::RegisteredEndpoint;
 pub use remote::{Connect, Connecting, Connection, DirectoryError, Tcp};
 pub use service::Service;
+pub use settings::ServiceRules;
 pub use snapshot::ServiceSnapshot;
 
 /// The examples of the guide.

@@ -7,10 +7,11 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
+use super::LookupError;
 use super::balance::{Balancer, Pick, now};
 use super::call::Caller;
+use super::settings::WatchSettings;
 use super::snapshot::ServiceSnapshot;
-use super::{LookupError, watcher};
 use crate::ServiceName;
 
 /// A service that a client follows. Clones are the same.
@@ -138,7 +139,7 @@ impl Shared {
         name: ServiceName,
         balancer: Balancer,
         caller: Caller,
-        settings: &watcher::Settings,
+        settings: &WatchSettings,
     ) -> Self {
         Self {
             state: AtomicU8::new(UNKNOWN),

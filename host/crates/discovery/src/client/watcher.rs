@@ -13,10 +13,10 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::balance::{Dice, now};
 use super::bootstrap::Address;
-use super::call::Backoff;
 use super::figures::Counters;
 use super::remote::{DirectoryError, Remote, Stream};
 use super::service::Shared;
+use super::settings::WatchSettings;
 use super::sse::{Event, Reader};
 use super::view::View;
 use crate::{Change, Endpoint, Sequence};
@@ -26,22 +26,12 @@ const MAX_EVENT: usize = 64 * 1024 * 1024;
 /// How often balancers are maintained.
 const MAINTENANCE: Duration = Duration::from_secs(1);
 
-/// How services are followed.
-#[derive(Clone, Debug)]
-pub(super) struct Settings {
-    pub(super) backoff: Backoff,
-    /// A watch that is silent for longer is broken: directories send comments meanwhile.
-    pub(super) silence: Duration,
-    pub(super) max_stale: Duration,
-    pub(super) first_wait: Duration,
-}
-
 /// Follows one service for as long as it is polled.
 pub(super) struct Watcher {
     pub(super) remote: Arc<Remote>,
     pub(super) service: Arc<Shared>,
     pub(super) counters: Arc<Counters>,
-    pub(super) settings: Settings,
+    pub(super) settings: WatchSettings,
     pub(super) dice: Dice,
     pub(super) view: View,
     /// Where the sequence of the view is from.

@@ -14,9 +14,10 @@ mod registration;
 #[cfg(feature = "server")]
 mod schema;
 pub(crate) mod seconds;
+mod sequence;
 pub(crate) mod timestamp;
 
-pub use change::{Change, ChangeKind, DeregisterReason, Sequence};
+pub use change::{Change, ChangeKind, DeregisterReason};
 pub use check::{CheckSpec, Probe};
 pub use endpoint::Endpoint;
 pub use health::{Health, HealthReport, HealthStatus};
@@ -25,3 +26,4 @@ pub use id::EndpointId;
 pub use invalid::{FieldError, Invalid};
 pub use name::ServiceName;
 pub use registration::Registration;
+pub use sequence::Sequence;

@@ -7,8 +7,7 @@
 //! - The directory returns no endpoint whose lease ran out, unless it is marked as retained.
 //! - A sequence number is never given twice, and never goes back while a directory lives; no client sees
 //!   one twice or going back within one directory.
-//! - A client that is cut off keeps what it knew, and has endpoints to call.
-//! - In the end each client knows exactly the endpoints that run, and so does the directory.
+//! - In the end each client knows exactly the endpoints that run.
 //!
 //! ```text
 //! cargo xtask sim --seed 7               # one seed, with its log

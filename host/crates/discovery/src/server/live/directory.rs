@@ -1,18 +1,18 @@
 //! The shared handle of a directory.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::thread;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, UNIX_EPOCH};
 
 use tokio::sync::mpsc;
 
 use super::error::ChangeError;
 use super::figures::Figures;
-use super::job::{Answer, Job, Typed};
+use super::job::{Answer, Typed};
 use super::journal;
 use super::settings::LiveSettings;
-use super::topics::Topics;
+use super::state::Inner;
 use super::watcher::Watcher;
 use crate::directory::{
     Actor, CheckResult, Decision, Directory, EndpointError, Moment, RegisterError, Registered,
@@ -20,66 +20,12 @@ use crate::directory::{
 };
 use crate::store::{Loaded, Record, Store, StoreError};
 use crate::wire::{
-    Change, DeregisterReason, EndpointId, HealthReport, Registration, Sequence, ServiceName,
+    DeregisterReason, EndpointId, HealthReport, Registration, Sequence, ServiceName,
 };
 
 /// The one directory of a process. Clones are the same directory.
 #[derive(Clone)]
 pub struct LiveDirectory(Arc<Inner>);
-
-pub(super) struct Inner {
-    state: Mutex<State>,
-    settings: LiveSettings,
-    random: Mutex<Random>,
-    journal: Option<mpsc::Sender<Box<dyn Job>>>,
-    pub(super) figures: Figures,
-}
-
-struct Random {
-    numbers: fastrand::Rng,
-    /// The time in the last identifier.
-    last: SystemTime,
-}
-
-pub(super) struct State {
-    pub(super) directory: Directory,
-    pub(super) topics: Topics,
-}
-
-impl Inner {
-    pub(super) fn state(&self) -> MutexGuard<'_, State> {
-        // A panic while it is locked leaves the state of before or after one change.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(super) fn now(&self) -> Moment {
-        self.settings.clock.now()
-    }
-
-    /// Writes records to the store, and applies them if they are kept.
-    pub(super) fn keep(&self, store: &mut dyn Store, records: &[Record]) -> bool {
-        if let Err(error) = store.append(records) {
-            self.figures.store_failed();
-            tracing::error!(reason = error.reason(), %error, "changes are refused: the directory cannot store them");
-            return false;
-        }
-        self.update(|directory, now| directory.apply(records, now));
-        true
-    }
-
-    /// Changes the state, and wakes those who watch what changed.
-    pub(super) fn update(&self, change: impl FnOnce(&mut Directory, Moment) -> Vec<Arc<Change>>) {
-        let bells = {
-            let mut state = self.state();
-            let changes = change(&mut state.directory, self.now());
-            self.figures.changed(&changes);
-            state.topics.of(&changes)
-        };
-        for bell in bells {
-            bell.send_replace(());
-        }
-    }
-}
 
 /// Logs that an endpoint leaves that nobody asked to leave. Never under the lock: whoever reads the log may be
 /// slow.
@@ -221,8 +167,7 @@ impl LiveDirectory {
 
     /// Reads the state at this moment. `read` should not take long: everybody else waits.
     pub fn read<T>(&self, read: impl FnOnce(&Directory, Moment) -> T) -> T {
-        let now = self.0.now();
-        read(&self.0.state().directory, now)
+        self.0.read(read)
     }
 
     /// Watches a scope from the change after `since`, or from now on.
@@ -232,7 +177,7 @@ impl LiveDirectory {
         let bell = state.topics.subscribe(&scope);
         let since = since.unwrap_or_else(|| state.directory.sequence());
         drop(state);
-        Watcher::new(self.clone(), scope, since, bell)
+        Watcher::new(Arc::clone(&self.0), scope, since, bell)
     }
 
     /// What is counted.
@@ -257,10 +202,6 @@ impl LiveDirectory {
     /// A random number from 0 up to 1.
     pub(crate) fn chance(&self) -> f64 {
         self.0.random().numbers.f64()
-    }
-
-    pub(super) fn inner(&self) -> &Inner {
-        &self.0
     }
 
     /// A new identifier: after all earlier ones in the order, whatever the wall clock does.
@@ -298,29 +239,6 @@ impl LiveDirectory {
         let (job, answer) = Typed::new(decide);
         journal.send(Box::new(job)).await.map_err(|_| ChangeError::Unavailable)?;
         answer.await.unwrap_or(Err(ChangeError::Unavailable))
-    }
-}
-
-impl Inner {
-    fn new(
-        directory: Directory,
-        settings: LiveSettings,
-        journal: Option<mpsc::Sender<Box<dyn Job>>>,
-    ) -> Self {
-        let numbers = settings.seed.map_or_else(fastrand::Rng::new, fastrand::Rng::with_seed);
-        let random = Random { numbers, last: UNIX_EPOCH };
-        let state = State { directory, topics: Topics::default() };
-        Self {
-            state: Mutex::new(state),
-            settings,
-            random: Mutex::new(random),
-            journal,
-            figures: Figures::default(),
-        }
-    }
-
-    fn random(&self) -> MutexGuard<'_, Random> {
-        self.random.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

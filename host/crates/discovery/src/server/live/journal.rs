@@ -4,8 +4,8 @@ use std::sync::Weak;
 
 use tokio::sync::mpsc;
 
-use super::directory::Inner;
 use super::job::Job;
+use super::state::Inner;
 use crate::store::{Record, Store};
 
 /// The most changes that are written at once.

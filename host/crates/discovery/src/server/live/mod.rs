@@ -12,6 +12,7 @@ mod figures;
 mod job;
 mod journal;
 mod settings;
+mod state;
 mod tasks;
 mod topics;
 mod watcher;

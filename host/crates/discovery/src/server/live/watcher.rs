@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use super::directory::LiveDirectory;
+use super::state::Inner;
 use crate::directory::{HistoryLost, Scope, Snapshot};
 use crate::wire::{Change, Sequence};
 
 /// Watches one service or the whole directory. It has no queue: it reads the history at its own pace,
 /// and one that is too slow for the history takes a snapshot and goes on from there.
 pub struct Watcher {
-    directory: LiveDirectory,
+    directory: Arc<Inner>,
     scope: Scope,
     since: Sequence,
     bell: watch::Receiver<()>,
@@ -21,7 +21,7 @@ pub struct Watcher {
 
 impl Watcher {
     pub(super) fn new(
-        directory: LiveDirectory,
+        directory: Arc<Inner>,
         scope: Scope,
         since: Sequence,
         bell: watch::Receiver<()>,
@@ -47,8 +47,8 @@ impl Watcher {
             self.since = caught.upto;
             if !caught.changes.is_empty() {
                 if let Some(oldest) = caught.oldest {
-                    let lag = self.directory.inner().now().mono.saturating_duration_since(oldest);
-                    self.directory.figures().delivered(lag);
+                    let lag = self.directory.now().mono.saturating_duration_since(oldest);
+                    self.directory.figures.delivered(lag);
                 }
                 return Ok(caught.changes);
             }
@@ -110,7 +110,7 @@ impl Watcher {
 
 impl Drop for Watcher {
     fn drop(&mut self) {
-        self.directory.inner().state().topics.leave(&self.scope);
+        self.directory.state().topics.leave(&self.scope);
     }
 }
 
