@@ -103,9 +103,13 @@ fn node_summary(line: &str) -> Option<(&str, u64)> {
 fn pytest_summary(line: &str) -> Option<&str> {
     let (counts, time) = line.trim_matches(['=', ' ']).rsplit_once(" in ")?;
     let seconds = time.split(' ').next()?.strip_suffix('s')?;
-    let is_count =
-        counts.ends_with("passed") || counts.ends_with("failed") || counts.ends_with("skipped");
-    (seconds.parse::<f64>().is_ok() && is_count).then_some(counts)
+    // The message of a failure may say the same; a summary is nothing but counts.
+    let is_count = |part: &str| {
+        part.split_once(' ').is_some_and(|(count, word)| {
+            count.parse::<u64>().is_ok() && word.chars().all(char::is_alphabetic)
+        })
+    };
+    (seconds.parse::<f64>().is_ok() && counts.split(", ").all(is_count)).then_some(counts)
 }
 
 fn is_nextest_failure(line: &str) -> bool {

@@ -112,6 +112,21 @@ fn directory() {
 }
 
 #[test]
+fn directory_dns() {
+    run("docs/directory-dns.md");
+}
+
+#[test]
+fn directory_durability() {
+    run("docs/directory-durability.md");
+}
+
+#[test]
+fn discovery_client() {
+    run("docs/discovery-client.md");
+}
+
+#[test]
 fn embedding() {
     run("docs/embedding.md");
 }
@@ -152,6 +167,10 @@ fn every_guide_has_a_test() {
     let tested = [
         "README.md",
         "benchmarks.md",
+        "directory-dns.md",
+        "directory-durability.md",
+        "directory.md",
+        "discovery-client.md",
         "embedding.md",
         "getting-started.md",
         "http.md",

@@ -21,3 +21,8 @@ mod zone;
 pub use answer::{DnsEndpoint, DnsSource, Responder, Transport};
 pub use serve::DnsServer;
 pub use zone::{Zone, ZoneError};
+
+/// The example of the guide.
+#[cfg(all(doctest, feature = "server"))]
+#[doc = include_str!("../../../../../docs/directory-dns.md")]
+struct Guide;

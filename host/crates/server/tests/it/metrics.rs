@@ -7,6 +7,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::process::{Child, Command, Stdio};
 
 use plugbay_fixtures::{Behaviour, Export, Guest};
+use plugbay_server::HostedDirectory;
 
 use super::receiver::{By, Manner, Receiver};
 use super::support::{Answer, ask, host, try_ask, until};
@@ -241,8 +242,12 @@ async fn the_reference_has_the_families_of_the_server() {
         .set("admin.tokens", &file("tokens"))
         .set("admin.audit", &file("audit"))
         .set("server.tls", &tls)
+        .set("discovery.enabled", "true")
+        .set("discovery.listen", "127.0.0.1:0")
         .serve()
         .await;
+    let server = &serving.server;
+    let _directory = HostedDirectory::start(server.host(), server.data_addresses()).unwrap();
     let of_a_host = host().serve().await.server.host().collectors().families();
     let known = |name: &str| of_a_host.iter().any(|family| family.name() == name);
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../docs/metrics.md");

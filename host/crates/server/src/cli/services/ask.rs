@@ -66,7 +66,7 @@ impl Directory {
     ) -> Result<axum::http::Response<Incoming>, Failure> {
         let asked = source::request(&self.remote, method, path, headers, body).await;
         asked.map_err(|error| {
-            let start = "start one: plugbay directory, or say where it is: --directory URL";
+            let start = "say where it is (--directory URL), or start one: plugbay directory";
             self.failure(&error).hint(start)
         })
     }
