@@ -24,9 +24,18 @@ static APP: LazyLock<(Runtime, Router)> = LazyLock::new(|| {
 
 const METHODS: [Method; 5] = [Method::GET, Method::POST, Method::PUT, Method::DELETE, Method::HEAD];
 const PATHS: [&str; 12] = [
-    "/services", "/services/a", "/services/a/watch", "/services/a/01890a5d-ac96-774b-bcce-b302099a8057",
-    "/services/a/01890a5d-ac96-774b-bcce-b302099a8057/heartbeat", "/heartbeats", "/watch", "/v1/services",
-    "/v1/services/a", "/v1/services/a/discover", "/metrics", "",
+    "/services",
+    "/services/a",
+    "/services/a/watch",
+    "/services/a/01890a5d-ac96-774b-bcce-b302099a8057",
+    "/services/a/01890a5d-ac96-774b-bcce-b302099a8057/heartbeat",
+    "/heartbeats",
+    "/watch",
+    "/v1/services",
+    "/v1/services/a",
+    "/v1/services/a/discover",
+    "/metrics",
+    "",
 ];
 
 fuzz_target!(|input: (u8, u8, String, Vec<u8>)| {
@@ -42,7 +51,9 @@ fuzz_target!(|input: (u8, u8, String, Vec<u8>)| {
     if !uri.path().starts_with('/') {
         return;
     }
-    let Ok(request) = Request::builder().method(method).uri(uri).body(Body::from(body)) else { return };
+    let Ok(request) = Request::builder().method(method).uri(uri).body(Body::from(body)) else {
+        return;
+    };
     let (runtime, app) = &*APP;
     let answer = runtime.block_on(app.clone().oneshot(request)).expect("an answer");
     assert_ne!(answer.status().as_u16(), 500);
