@@ -9,8 +9,8 @@ import { Host } from "./lib/host.mjs";
 import { breakable } from "./lib/proxy.mjs";
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-// What a browser says of requests that fail because the host is down.
-const DOWN = /ERR_CONNECTION_REFUSED|ERR_EMPTY_RESPONSE|ERR_CONNECTION_RESET|ERR_INCOMPLETE_CHUNKED/;
+// What a browser says of requests that fail because the host is down, stops, or has only begun to start.
+const DOWN = /status of 503|ERR_CONNECTION_REFUSED|ERR_EMPTY_RESPONSE|ERR_CONNECTION_RESET|ERR_INCOMPLETE_CHUNKED/;
 const VIEWS = ["", "plugins", "capabilities", "generations", "rejected", "routes", "events", "config"];
 
 let browser;
