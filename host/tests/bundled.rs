@@ -433,12 +433,8 @@ fn a_linked_handler_that_never_waits_answers_without_another_thread() {
     let handler = |name: &str| FORMS.linked.get::<Handler>(name).unwrap().lease().unwrap();
     let (hello, hash) = (handler("hello"), handler("hash"));
     let is_done = |handler: &CapabilityLease<Handler>, body: Vec<u8>| {
-        let request = Request {
-            method: "POST".into(),
-            path: "/".into(),
-            body: body.into(),
-            ..Request::default()
-        };
+        let request =
+            Request { method: "POST".into(), path: "/".into(), body, ..Request::default() };
         support::is_done(&mut Box::pin(handler.handle(CallOptions::default(), request)))
     };
     assert!(is_done(&hello, Vec::new()));
