@@ -2,7 +2,7 @@
 //!
 //! A directory without tokens lets everybody do everything, and must be reachable by this machine only.
 //! With tokens, each has *grants*: a right to the services with a name or a prefix. A directory server
-//! gets its tokens from whoever embeds it, by the trait [`Access`].
+//! gets its tokens from the program that embeds it, by the trait [`Access`].
 
 mod grants;
 

@@ -18,7 +18,7 @@ const MAX_BODY: usize = 64 << 10;
 /// The largest body of many heartbeats, in bytes.
 const MAX_HEARTBEATS: usize = 1 << 20;
 
-/// The API of a directory. Whoever serves it bounds connections and header sizes, and adds TLS.
+/// The API of a directory. The program that serves it bounds connections and header sizes, and adds TLS.
 ///
 /// ```
 /// use axum::body::Body;

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use super::settings::CheckSettings;
 
 /// Why an address is not checked; `None` if it is. Metadata services of clouds have link-local
-/// addresses, and what they answer is not for whoever may register an endpoint.
+/// addresses, and what they answer is not for everybody who may register an endpoint.
 pub(super) fn refused(address: IpAddr, settings: CheckSettings) -> Option<&'static str> {
     let address = address.to_canonical();
     let link_local = match address {

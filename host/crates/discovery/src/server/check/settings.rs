@@ -6,7 +6,7 @@
 pub struct CheckSettings {
     /// The most checks at the same time. Default 64.
     pub concurrency: usize,
-    /// Whether endpoints on this machine's loopback addresses are checked: right only if whoever may
+    /// Whether endpoints on this machine's loopback addresses are checked: right only if those who may
     /// register may also connect to these, because a check tells which ports are open. Default false.
     pub loopback: bool,
 }

@@ -27,7 +27,7 @@ use crate::wire::{
 #[derive(Clone)]
 pub struct LiveDirectory(Arc<Inner>);
 
-/// Logs that an endpoint leaves that nobody asked to leave. Never under the lock: whoever reads the log may be
+/// Logs that an endpoint leaves that nobody asked to leave. Never under the lock: the reader of the log may be
 /// slow.
 fn log_leaving(service: &ServiceName, id: EndpointId, reason: DeregisterReason) {
     let reason = reason.as_str();

@@ -51,7 +51,7 @@ where
             Some(Ok(answer)) if kept => Ok(answer),
             _ => Err(ChangeError::Unavailable),
         };
-        // Whoever asked may be gone.
+        // The caller may be gone.
         let _ = self.reply.send(answer);
     }
 }
