@@ -74,23 +74,25 @@ fn lease_by_handle() -> Result<Operation> {
     }))
 }
 
-/// A lookup in a registry, for the length of a call or with a lease that may be kept.
+/// A lookup in a registry, for the length of a call or with a lease that may be kept. Each time of the next name: how
+/// many slots of the index a lookup of one name reads depends on the seed of its hashes, which is random.
 fn lease_by_name(is_kept: bool) -> Result<Operation> {
     let registry = Registry::new("codec");
-    for index in 0..64_usize {
-        registry.register(format!("codec-{index}").as_str(), index)?;
+    let names: Vec<String> = (0..100).map(|index| format!("codec-{index}")).collect();
+    for (index, name) in names.iter().enumerate() {
+        registry.register(name.as_str(), index)?;
     }
-    Ok(if is_kept {
-        Box::new(move || {
-            drop(black_box(registry.get(black_box("codec-42"))?));
-            Ok(())
-        })
-    } else {
-        Box::new(move || {
-            black_box(registry.with(black_box("codec-42"), |value| *value)?);
-            Ok(())
-        })
-    })
+    let mut at = 0;
+    Ok(Box::new(move || {
+        at = (at + 1) % names.len();
+        let name = black_box(names[at].as_str());
+        if is_kept {
+            drop(black_box(registry.get(name)?));
+        } else {
+            black_box(registry.with(name, |value| *value)?);
+        }
+        Ok(())
+    }))
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -1,8 +1,8 @@
 //! Errors as `application/problem+json` (RFC 9457).
 //!
 //! `instance` is the path of the request and, as its fragment, the request's id (`x-request-id`): a reference that names
-//! this occurrence, and that the log has. It cannot be fetched. `errors` lists what is wrong with each field, if several
-//! are judged.
+//! this occurrence, and that the log has. It cannot be fetched. `errors` lists the fields of the request that are wrong,
+//! each by its place in the body or the name of the parameter.
 //!
 //! `code` is stable, and the same word as in logs and metrics; `detail` is for people. A plugin's
 //! message for its caller (`invalid-input`, `unsupported`, `unavailable`) is passed on. Messages
@@ -57,6 +57,7 @@ use plugbay::{Absence, Blame, CallError, CallErrorKind, Error, NotServing};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::field_error::FieldError;
 use crate::request_id::{self, REQUEST_ID};
 
 /// An error for a client. It is boxed, because every handler returns a `Result` with it.
@@ -153,7 +154,7 @@ impl Problem {
         self
     }
 
-    /// Says what is wrong with one field, beside the others.
+    /// Says what is wrong with one field of the request.
     pub(crate) fn error(mut self, error: FieldError) -> Self {
         self.0.errors.push(error);
         self
@@ -205,7 +206,7 @@ impl Problem {
     }
 
     /// The status, the fields and the body of the answer.
-    fn into_parts(self) -> (StatusCode, HeaderMap, Vec<u8>) {
+    pub(crate) fn into_parts(self) -> (StatusCode, HeaderMap, Vec<u8>) {
         let Parts { status, code, detail, plugin, instance, errors, mut headers } = *self.0;
         let body = ProblemDetails {
             r#type: "about:blank".into(),
@@ -326,30 +327,9 @@ pub struct ProblemDetails<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     pub plugin: Option<Cow<'a, str>>,
-    /// What is wrong with each field of the request, if several are judged.
+    /// What is wrong with fields of the request.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<FieldError>,
-}
-
-/// What is wrong with one field of a request.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[non_exhaustive]
-pub struct FieldError {
-    /// What was expected and found.
-    pub detail: String,
-    /// The place in a JSON body: a JSON pointer (RFC 6901) as a URI fragment, such as `#/weights/json`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub pointer: Option<String>,
-    /// The name of a parameter of the query or the path.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub parameter: Option<String>,
-}
-
-impl FieldError {
-    /// What is wrong at a JSON pointer, which is written as a URI fragment.
-    pub(crate) fn at(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
-        Self { detail: detail.into(), pointer: Some(pointer.into()), parameter: None }
-    }
 }
 
 /// A response whose body is there as a whole.

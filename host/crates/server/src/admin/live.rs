@@ -10,6 +10,7 @@ use plugbay::{LiveFigures, timestamp};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use super::reading::query_problem;
 use super::views::host;
 use crate::log::LogLine;
 use crate::problem::Problem;
@@ -76,10 +77,8 @@ pub(super) async fn logs(
     State(shared): State<Arc<Shared>>,
     query: Result<Query<LogQuery>, QueryRejection>,
 ) -> Result<Json<Logs>, Problem> {
-    let Query(query) = query.map_err(|error| {
-        let text = error.body_text();
-        Problem::bad_request(format!("expected ?plugin=NAME&after=NUMBER&limit=NUMBER: {text}"))
-    })?;
+    let Query(query) = query
+        .map_err(|rejection| query_problem(&rejection, "?plugin=NAME&after=NUMBER&limit=NUMBER"))?;
     let tail = shared.logs.get().ok_or_else(|| {
         Problem::not_found("this program keeps no lines of its log; see AdminPlane::logs")
     })?;

@@ -36,6 +36,7 @@
 //! | `live` | what changes with every call: figures, lines of the log |
 //! | `upgrade` | asks the program to replace its process |
 //! | `trial_request` | one request to the data plane from within |
+//! | `reading` | reads parts of a request, and says which one is wrong |
 //! | `ui` | the files of the dashboard |
 //! | `access_log` | the line of each request |
 //! | `guard` | protects the plane from web pages in a browser on the same machine |
@@ -64,6 +65,7 @@ mod plugin;
 mod prefer;
 mod probes;
 mod profile;
+mod reading;
 mod registry;
 mod router;
 mod session;

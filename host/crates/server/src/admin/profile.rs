@@ -13,6 +13,7 @@ use plugbay_profile::ProfileError;
 use tokio::sync::oneshot;
 
 use super::views::host;
+use crate::field_error::FieldError;
 use crate::problem::{Problem, other_method};
 use crate::shared::Shared;
 
@@ -91,9 +92,13 @@ fn duration(query: &str) -> Result<Duration, Problem> {
     };
     match text.parse() {
         Ok(seconds @ 1..=MOST) => Ok(Duration::from_secs(seconds)),
-        _ => Err(Problem::bad_request(format!(
-            "expected seconds as a whole number from 1 to {MOST}, such as ?seconds=10, found another value"
-        ))),
+        _ => {
+            let detail = format!(
+                "expected seconds as a whole number from 1 to {MOST}, such as ?seconds=10, found another value"
+            );
+            Err(Problem::bad_request(detail.clone())
+                .error(FieldError::parameter("seconds", detail)))
+        }
     }
 }
 

@@ -14,8 +14,9 @@ use serde::{Deserialize, Serialize};
 use tower::ServiceExt as _;
 use utoipa::ToSchema;
 
-use super::actions::read;
-use crate::problem::{FieldError, Problem};
+use super::reading::json;
+use crate::field_error::FieldError;
+use crate::problem::Problem;
 use crate::shared::Shared;
 
 /// The most bytes of an answer's body that are shown.
@@ -77,7 +78,7 @@ pub(super) async fn test(
     State(shared): State<Arc<Shared>>,
     body: Bytes,
 ) -> Result<Json<TrialAnswer>, Problem> {
-    let asked = read(&body, r#"a request such as {"method":"GET","path":"/hello"}"#)?;
+    let asked = json(&body, r#"a request such as {"method":"GET","path":"/hello"}"#)?;
     let request = request_of(asked)?;
     let plane = shared.data.get().ok_or_else(|| {
         Problem::not_found("the application serves the data plane itself: send the request to it")

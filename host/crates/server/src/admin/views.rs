@@ -11,6 +11,7 @@ use axum::response::Response;
 use plugbay::{Host, RunningConfig, Status};
 
 use super::bodies::{Generations, Names, Plugins, RejectedList, Versions};
+use super::reading::path_problem;
 use super::registry::{self, Registry};
 use crate::problem::Problem;
 use crate::shared::Shared;
@@ -41,7 +42,7 @@ pub(super) fn host(shared: &Shared) -> Result<&Host, Problem> {
 fn name_in(name: Name) -> Result<String, Problem> {
     match name {
         Ok(Path(name)) => Ok(name),
-        Err(rejection) => Err(Problem::bad_request(rejection.to_string())),
+        Err(rejection) => Err(path_problem(&rejection)),
     }
 }
 

@@ -3,19 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::Bytes;
 use axum::extract::{FromRequestParts, Path};
 use axum::http::HeaderValue;
 use axum::http::request::Parts;
 use axum::response::Response;
 use plugbay::{ActionOptions, Host};
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use utoipa::IntoParams;
 
 use crate::access::Caller;
-use crate::admin::prefer;
 use crate::admin::views::host;
+use crate::admin::{prefer, reading};
+use crate::field_error::FieldError;
 use crate::problem::{MAX_REPEATED, Problem, shortened};
 use crate::shared::Shared;
 
@@ -62,7 +61,7 @@ impl<T: DeserializeOwned + Send> FromRequestParts<Arc<Shared>> for Asked<T> {
         shared: &Arc<Shared>,
     ) -> Result<Self, Self::Rejection> {
         let path = Path::from_request_parts(parts, shared).await;
-        let Path(on) = path.map_err(|rejection| Problem::bad_request(rejection.body_text()))?;
+        let Path(on) = path.map_err(|rejection| reading::path_problem(&rejection))?;
         let dry_run = is_dry_run(parts.uri.query())?;
         // A plane without tokens does not know who it is.
         let by = match parts.extensions.get::<Caller>() {
@@ -83,7 +82,8 @@ fn is_dry_run(query: Option<&str>) -> Result<bool, Problem> {
         Some(other) => {
             let found = shortened(other, MAX_REPEATED);
             let detail = format!("expected no parameter, or dry_run=true; found {found:?}");
-            Err(Problem::bad_request(detail))
+            Err(Problem::bad_request(detail.clone())
+                .error(FieldError::parameter("dry_run", detail)))
         }
     }
 }
@@ -96,15 +96,6 @@ pub(super) fn with_preference(mut response: Response, prefers: Option<Duration>)
         response.headers_mut().insert(prefer::APPLIED, applied);
     }
     response
-}
-
-/// Reads the JSON of a body, which the layer for repeated requests has bounded.
-pub(in crate::admin) fn read<'b, T: Deserialize<'b>>(
-    body: &'b Bytes,
-    expected: &str,
-) -> Result<T, Problem> {
-    serde_json::from_slice(body)
-        .map_err(|error| Problem::bad_request(format!("expected {expected}: {error}")))
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ use utoipa::ToSchema;
 
 use super::asked::{Asked, DryRun, Prefer, with_preference};
 use super::plugins::problem;
+use crate::admin::reading::path_problem;
 use crate::admin::views::host;
 use crate::problem::Problem;
 use crate::shared::Shared;
@@ -128,7 +129,7 @@ pub(in crate::admin) async fn diff(
     number: Result<Path<u64>, PathRejection>,
 ) -> Result<Json<Diff>, Problem> {
     let host = host(&shared)?;
-    let Path(to) = number.map_err(|rejection| Problem::bad_request(rejection.body_text()))?;
+    let Path(to) = number.map_err(|rejection| path_problem(&rejection))?;
     let change = host.diff(to).map_err(|error| rollback_problem(&error))?;
     Ok(Json(Diff { generation: host.snapshot().generation(), to, change }))
 }

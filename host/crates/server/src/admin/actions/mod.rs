@@ -28,7 +28,6 @@ mod asked;
 mod changes;
 mod plugins;
 
-pub(super) use self::asked::read;
 pub(super) use self::changes::Changed;
 pub(super) use self::changes::{
     __path_diff, __path_reload, __path_resume, __path_rollback, diff, reload, resume, rollback,

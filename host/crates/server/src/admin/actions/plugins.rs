@@ -12,7 +12,8 @@ use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 use utoipa::{IntoParams, ToSchema};
 
-use super::asked::{Asked, DryRun, Prefer, read, with_preference};
+use super::asked::{Asked, DryRun, Prefer, with_preference};
+use crate::admin::reading::json;
 use crate::problem::Problem;
 
 /// How long a drain waits for calls, if the client does not say.
@@ -179,7 +180,7 @@ pub(in crate::admin) async fn breaker(
     asked: Asked<String>,
     body: Bytes,
 ) -> Result<Response, Problem> {
-    let Breaker { state } = read(&body, r#"{"state":"open"} or {"state":"closed"}"#)?;
+    let Breaker { state } = json(&body, r#"{"state":"open"} or {"state":"closed"}"#)?;
     match state {
         BreakerPosition::Open => {
             let act = async |host: &Host, on: &str, options| host.open_breaker(on, options).await;
@@ -238,7 +239,7 @@ pub(in crate::admin) async fn weights(
     asked: Asked<String>,
     body: Bytes,
 ) -> Result<Response, Problem> {
-    let Weights { weights } = read(&body, r#"{"weights":{"PLUGIN":NUMBER}}"#)?;
+    let Weights { weights } = json(&body, r#"{"weights":{"PLUGIN":NUMBER}}"#)?;
     let weights = weights.into_iter().map(|(name, Weight(weight))| (name, weight)).collect();
     let act =
         async move |host: &Host, on: &str, options| host.set_weights(on, weights, options).await;
