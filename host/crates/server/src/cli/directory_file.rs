@@ -57,7 +57,7 @@ impl FileCommand {
 
 impl Backup {
     fn run(&self, globals: &Globals) -> Result<Outcome, Failure> {
-        let failed = |error| failure("no backup was made", &error, "the last backup is as it was");
+        let failed = |error| failure("no backup was made", &error, "nothing was changed");
         let endpoints = back_up(&self.data, &self.to).map_err(failed)?.endpoints;
         if globals.json {
             print::json(&json!({ "backup": shown(&self.to), "endpoints": endpoints }))?;
@@ -71,7 +71,7 @@ impl Backup {
 
 impl Restore {
     fn run(&self, globals: &Globals) -> Result<Outcome, Failure> {
-        let failed = |error| failure("nothing was restored", &error, "the file is as it was");
+        let failed = |error| failure("nothing was restored", &error, "nothing was changed");
         let restored = restore(&self.from, &self.data).map_err(failed)?;
         let (data, kept) = (shown(&self.data), restored.kept.as_deref().map(shown));
         if globals.json {
