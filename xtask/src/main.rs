@@ -91,8 +91,8 @@ enum Task {
     },
     /// Simulate a directory and its clients while the network, clocks and processes fail
     Sim {
-        /// The first seed; alone, its log is shown
-        #[arg(long)]
+        /// The first seed; of one alone, the log is shown
+        #[arg(long, default_value_t = 1)]
         seed: u64,
         /// How many seeds, from that one on
         #[arg(long, default_value_t = 1)]

@@ -8,7 +8,7 @@ use plugbay_toolchain::apt::Consent;
 use crate::needs::{self, Purpose};
 use crate::repository::Repository;
 use crate::stage::{Outcome, Stages, Tally, tests};
-use crate::{browser, openapi, plugins, python, sanitize};
+use crate::{browser, openapi, plugins, python, sanitize, sim};
 
 pub(crate) fn run(filter: &[String], yes: bool) -> Result<bool> {
     let repository = Repository::find()?;
@@ -44,6 +44,7 @@ pub(crate) fn run(filter: &[String], yes: bool) -> Result<bool> {
     });
     if filter.is_empty() {
         stages.run("plugins of every template, from an empty folder", || authors(&repository));
+        stages.run("simulation of the directory", || tests(&mut sim::in_tests(&repository)));
         stages.run("dashboard, in a browser", || browser::run(&repository));
         stages.run("admin plane, by its description", || openapi::run(&repository, consent));
         stages.run("models of the registry (loom)", || loom(&repository, "plugbay-registry"));

@@ -33,6 +33,19 @@ pub enum BindError {
     /// A directory beyond this machine that everyone could use.
     #[error("expected tokens and TLS for a directory at {0}, found at most one of them")]
     ExposedDirectory(ListenAddress),
+    /// A directory's zone that others than this machine could ask.
+    #[error(
+        "expected an address of this machine (loopback) for DNS, found {0}: DNS has no tokens, so everybody who reaches it reads all services"
+    )]
+    ExposedDns(SocketAddr),
+    /// The address of a directory's zone cannot be listened on, by UDP and by TCP.
+    #[error("cannot serve DNS at {address}, UDP and TCP: {}", cause(source))]
+    Dns {
+        /// The address.
+        address: SocketAddr,
+        /// The operating system's error.
+        source: io::Error,
+    },
     /// The file of the directory's endpoints cannot be used.
     #[error("cannot use {}: {source}", path.display())]
     DirectoryStore {
@@ -87,6 +100,10 @@ impl BindError {
             Self::ExposedDirectory(_) => {
                 return "name a file of tokens and a certificate, or listen on 127.0.0.1".into();
             }
+            Self::ExposedDns(_) => {
+                return "listen on 127.0.0.1, and let a resolver on this machine forward the zone to it; docs/directory-dns.md says how".into();
+            }
+            Self::Dns { .. } => return "choose another address, such as 127.0.0.1:8600".into(),
             Self::DirectoryStore { .. } => {
                 return "name another file, or restore a backup; docs/directory.md says how".into();
             }

@@ -92,7 +92,7 @@ pub use admin::AdminPlane;
 pub use bind_error::BindError;
 pub use data::{DataPlane, RESERVED_PATHS};
 pub use descriptors::raise_descriptor_limit;
-pub use directory::{DirectoryServer, DirectorySettings, HostedDirectory};
+pub use directory::{DirectoryDns, DirectoryServer, DirectorySettings, HostedDirectory};
 pub use export::span_exporter;
 pub use field_error::FieldError;
 pub use history::Record;

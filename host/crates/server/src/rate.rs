@@ -1,5 +1,7 @@
 //! Counts requests against a rate, for each key.
 
+mod standings;
+
 use std::hash::Hash;
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,6 +11,8 @@ use governor::clock::{Clock as _, DefaultClock};
 use governor::middleware::StateInformationMiddleware;
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use plugbay::config::Rate;
+
+pub(crate) use self::standings::Standings;
 
 /// Counts requests by key. The key of a client without recent requests is forgotten.
 pub(crate) struct Limiter<K: Hash + Eq + Clone> {

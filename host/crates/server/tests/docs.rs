@@ -47,6 +47,9 @@ const PAUSE: Duration = Duration::from_millis(10);
 const DATA: &str = "127.0.0.1:7070";
 const ADMIN: &str = "127.0.0.1:7071";
 const DIRECTORY: &str = "127.0.0.1:7072";
+const DNS: &str = "127.0.0.1:8600";
+/// The same for `dig`.
+const DIG: &str = "@127.0.0.1 -p 8600";
 
 #[test]
 fn readme() {
@@ -301,8 +304,8 @@ struct Terminals {
     page: String,
     line: usize,
     folder: TempDir,
-    /// The ports of the data plane, of the admin plane and of the directory.
-    ports: [u16; 3],
+    /// The ports of the data plane, of the admin plane, of the directory and of its zone.
+    ports: [u16; 4],
     /// Whether the components of the bundled plugins are built.
     built: bool,
     /// Whether the folder is a copy of the repository, in which every block runs.
@@ -442,9 +445,10 @@ impl Terminals {
     }
 
     fn start(&self, commands: &str, output: &Path) -> Child {
-        let [data, admin, directory] = self.addresses();
+        let [data, admin, directory, dns] = self.addresses();
         let commands = commands.replace(DATA, &data).replace(ADMIN, &admin);
-        let commands = commands.replace(DIRECTORY, &directory);
+        let commands = commands.replace(DIRECTORY, &directory).replace(DNS, &dns);
+        let commands = commands.replace(DIG, &format!("@{}", dns.replace(':', " -p ")));
         let file = File::create(output).unwrap();
         let program = Path::new(env!("CARGO_BIN_EXE_plugbay"));
         let path = std::env::var("PATH").unwrap_or_default();
@@ -491,14 +495,14 @@ impl Terminals {
     /// The output, with the addresses that the page shows.
     fn read(&self, output: &Path) -> String {
         let text = String::from_utf8_lossy(&fs::read(output).unwrap()).into_owned();
-        let [data, admin, directory] = self.addresses();
+        let [data, admin, directory, dns] = self.addresses();
         let text = text.replace(&data, DATA).replace(&admin, ADMIN);
-        let text = text.replace(&directory, DIRECTORY);
+        let text = text.replace(&directory, DIRECTORY).replace(&dns, DNS);
         // A reader does not set these variables.
         text.replace(", PLUGBAY_ADMIN_LISTEN, PLUGBAY_SERVER_LISTEN", "")
     }
 
-    fn addresses(&self) -> [String; 3] {
+    fn addresses(&self) -> [String; 4] {
         self.ports.map(|port| format!("127.0.0.1:{port}"))
     }
 
@@ -645,9 +649,9 @@ fn blocks_keep_their_comments() {
 }
 
 /// A port below the range from which the system chooses ports for other tests.
-/// Those of the data plane, of the admin plane and of the directory.
-fn free_ports() -> [u16; 3] {
-    [0, 1, 100].map(free_port)
+/// Those of the data plane, of the admin plane, of the directory and of its zone.
+fn free_ports() -> [u16; 4] {
+    [0, 1, 100, 101].map(free_port)
 }
 
 fn free_port(which: u16) -> u16 {

@@ -10,6 +10,7 @@
 //! | `target` | which running host a command asks: that of the configuration, one at an address, or one of a file of hosts |
 //! | `source` | the host that a command queries: the running one, or one built in this process |
 //! | `serve` | the subcommand `up`, its output, its signals and its service manager; the subcommand `directory` |
+//! | `directory_file` | the subcommands of `directory` for its file: `backup`, `restore` |
 //! | `services` | the subcommands that ask a directory of services |
 //! | `top` | the subcommand `top`, its table and its screen |
 //! | `sse` | a stream of server-sent events, for `events` and `services watch` |
@@ -26,6 +27,7 @@ mod command;
 mod completions;
 mod config;
 mod convert;
+mod directory_file;
 mod events;
 mod facts;
 mod failure;

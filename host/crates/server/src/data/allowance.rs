@@ -1,24 +1,16 @@
 //! Who may use the plane and a route, and how often.
-//!
-//! The fields of the answer are those of draft-ietf-httpapi-ratelimit-headers-10: `RateLimit-Policy` has the quota `q`
-//! of each window of `w` seconds, and `RateLimit` the requests `r` that are left, and the seconds `t` until all of
-//! the quota is there again.
 
 use std::collections::HashMap;
-use std::fmt::Write as _;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{StatusCode, header};
 use plugbay::Routed;
 use plugbay::config::{Peer, Rate};
 
 use super::context::Context;
 use crate::listener::Client;
 use crate::problem::Problem;
-use crate::rate::{Limiter, Standing, seconds};
-
-const LIMIT: HeaderName = HeaderName::from_static("ratelimit");
-const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+use crate::rate::{Limiter, Standings, seconds};
 
 /// The most clients of a rate that are told apart.
 const MAX_CLIENTS: usize = 100_000;
@@ -26,10 +18,6 @@ const MAX_CLIENTS: usize = 100_000;
 /// The counts of each rate of the configuration: that of the plane, and those of routes.
 #[derive(Default)]
 pub(super) struct Rates(RwLock<HashMap<String, Arc<Limiter<Client>>>>);
-
-/// Where a client stands with the plane and with a route.
-#[derive(Default)]
-pub(super) struct Standings(Vec<(&'static str, Standing)>);
 
 /// Refuses a client that is denied, or not among those that are allowed.
 pub(super) fn check(client: Client, allow: &[Peer], deny: &[Peer]) -> Result<(), Problem> {
@@ -51,8 +39,7 @@ impl Rates {
         let client = context.client.counted();
         let mut count = |name, key: String, rate: Rate| {
             if !rate.is_none() {
-                let standing = self.limiter(key, rate).count(&client, &Client::Unknown);
-                standings.0.extend(standing.map(|it| (name, it)));
+                standings.add(name, self.limiter(key, rate).count(&client, &Client::Unknown));
             }
         };
         count("server", String::new(), context.snapshot.config().server.rate);
@@ -81,41 +68,12 @@ impl Rates {
     }
 }
 
-impl Standings {
-    /// A 429, if the request came too early.
-    pub(super) fn check(&self) -> Result<(), Problem> {
-        let late = self.0.iter().filter_map(|(name, it)| Some((*name, it.wait?)));
-        let Some((name, wait)) = late.max_by_key(|(_, wait)| *wait) else { return Ok(()) };
-        let wait = seconds(wait);
-        let detail =
-            format!("too many requests of this client (the rate of the {name}); wait {wait} s");
-        let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, "rate-limited", detail);
-        Err(problem.header(header::RETRY_AFTER, &wait.to_string()))
-    }
-
-    /// Adds the fields of an answer.
-    pub(super) fn write(&self, headers: &mut HeaderMap) {
-        if self.0.is_empty() {
-            return;
-        }
-        let (mut policies, mut limits) = (String::new(), String::new());
-        for (name, it) in &self.0 {
-            if !policies.is_empty() {
-                policies.push_str(", ");
-                limits.push_str(", ");
-            }
-            // Writing to a String cannot fail. A window is told if it is whole seconds.
-            let _ = write!(policies, "\"{name}\";q={}", it.count);
-            if it.window.subsec_nanos() == 0 {
-                let _ = write!(policies, ";w={}", it.window.as_secs());
-            }
-            let reset = it.reset().as_millis().div_ceil(1000);
-            let _ = write!(limits, "\"{name}\";r={};t={reset}", it.remaining);
-        }
-        for (name, value) in [(POLICY, policies), (LIMIT, limits)] {
-            if let Ok(value) = HeaderValue::try_from(value) {
-                headers.insert(name, value);
-            }
-        }
-    }
+/// A 429, if the request came too early.
+pub(super) fn in_time(standings: &Standings) -> Result<(), Problem> {
+    let Some((name, wait)) = standings.late() else { return Ok(()) };
+    let wait = seconds(wait);
+    let detail =
+        format!("too many requests of this client (the rate of the {name}); wait {wait} s");
+    let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, "rate-limited", detail);
+    Err(problem.header(header::RETRY_AFTER, &wait.to_string()))
 }

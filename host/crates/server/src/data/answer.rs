@@ -12,7 +12,7 @@ use plugbay::{Correlation, RequestId, RouteMatch, Snapshot, TraceParent};
 use tokio::time::Instant;
 use tracing::{Instrument as _, field};
 
-use super::allowance::{self, Standings};
+use super::allowance;
 use super::body::Arriving;
 use super::context::{Context, timeout};
 use super::forwarded::{self, Origin};
@@ -24,6 +24,7 @@ use crate::listener::Client;
 use crate::problem::{
     MAX_PATH, MAX_REPEATED, Problem, Response, no_content, other_method, panicked, shortened,
 };
+use crate::rate::Standings;
 use crate::request_id::{self, REQUEST_ID};
 
 const TRACE_PARENT: HeaderName = HeaderName::from_static("traceparent");
@@ -149,7 +150,7 @@ impl Data {
             Target::Route(RouteMatch::Found(routed)) => self.rates.count(context, Some(routed)),
             _ => self.rates.count(context, None),
         };
-        let result = match standings.check() {
+        let result = match allowance::in_time(&standings) {
             Ok(()) => self.serve_target(context, target, parts, body).await,
             Err(problem) => Err(problem),
         };

@@ -38,8 +38,12 @@ impl HostedDirectory {
             return Ok(None);
         }
         let named = |file: &PathBuf| Some(file.clone()).filter(|file| !file.as_os_str().is_empty());
-        let settings =
-            DirectorySettings { listen: listen.clone(), tokens: named(tokens), tls: tls.clone() };
+        let settings = DirectorySettings {
+            listen: listen.clone(),
+            tokens: named(tokens),
+            tls: tls.clone(),
+            ..DirectorySettings::default()
+        };
         let mut live = LiveSettings::default();
         if settings.is_local() {
             live.checks = live.checks.with_loopback();

@@ -5,17 +5,22 @@
 //! |---|---|
 //! | `settings` | where it listens, and what secures it |
 //! | `server` | binds, serves, stops |
+//! | `dns` | the zone of its services |
 //! | `hosted`, `advertise` | the directory of a host, and its handlers in it |
+//! | `rates` | how often a token may ask |
 //! | `tokens` | the file of tokens, whose roles are grants |
 //!
 //! See `docs/adr/0038-the-directory.md`.
 
 mod advertise;
+mod dns;
 mod hosted;
+mod rates;
 mod server;
 mod settings;
 mod tokens;
 
+pub use self::dns::DirectoryDns;
 pub use self::hosted::HostedDirectory;
 pub use self::server::DirectoryServer;
 pub use self::settings::DirectorySettings;

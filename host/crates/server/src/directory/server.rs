@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
 
+use super::rates::{self, Rates};
 use super::settings::DirectorySettings;
 use super::tokens::DirectoryTokens;
 use crate::access::Tokens;
@@ -80,9 +81,13 @@ impl DirectoryServer {
         api.stopped = stopped.clone();
         // A page in a browser has no token, so that it may reach the directory by any name.
         let hosts = if tokens.is_some() { Hosts::Any } else { Hosts::Loopback };
-        api.access = tokens.map(|tokens| Arc::new(DirectoryTokens(tokens)) as Arc<_>);
+        api.access = tokens.map(|tokens| {
+            let rates = Rates::new(settings);
+            Arc::new(DirectoryTokens { tokens, rates }) as Arc<_>
+        });
         let tasks = directory.start();
         let app = router(directory.clone(), api)
+            .layer(middleware::from_fn(rates::tell))
             .layer(middleware::from_fn_with_state(hosts, refuse_foreign_pages))
             .layer(CatchPanicLayer::custom(|panic| panicked(panic).into_response()));
         let each = ConnectionBounds {

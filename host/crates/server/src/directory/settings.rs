@@ -1,11 +1,18 @@
 //! Where a directory listens, and what secures it.
 
+use std::num::NonZeroU32;
 use std::path::PathBuf;
+use std::time::Duration;
 
-use plugbay::config::{ListenAddress, TlsSettings};
+use plugbay::config::{ListenAddress, Rate, TlsSettings};
+
+/// The default of `rate`: twice the heartbeats of 10,000 endpoints that renew every two seconds with one token.
+const REQUESTS: u32 = 10_000;
+/// The default of `change_rate`: 10,000 processes with one token that start at the same time register in ten seconds.
+const CHANGES: u32 = 1_000;
 
 /// Where a directory listens, and what secures it.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct DirectorySettings {
     /// The addresses.
     pub listen: Vec<ListenAddress>,
@@ -14,6 +21,26 @@ pub struct DirectorySettings {
     pub tokens: Option<PathBuf>,
     /// The certificate.
     pub tls: Option<TlsSettings>,
+    /// The most requests with one token. Default 10,000 a second.
+    pub rate: Rate,
+    /// The most requests with one token that register or remove an endpoint. Default 1,000 a second.
+    pub change_rate: Rate,
+}
+
+impl Default for DirectorySettings {
+    fn default() -> Self {
+        let each_second = |count| {
+            NonZeroU32::new(count)
+                .map_or(Rate::NONE, |count| Rate::new(count, Duration::from_secs(1)))
+        };
+        Self {
+            listen: Vec::new(),
+            tokens: None,
+            tls: None,
+            rate: each_second(REQUESTS),
+            change_rate: each_second(CHANGES),
+        }
+    }
 }
 
 impl DirectorySettings {

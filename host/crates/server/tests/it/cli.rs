@@ -60,7 +60,7 @@ pub(crate) fn settings() -> insta::Settings {
 
 #[test]
 fn help_of_every_command_is_as_recorded() {
-    let commands: [&[&str]; 34] = [
+    let commands: [&[&str]; 37] = [
         &[],
         &["up"],
         &["list"],
@@ -95,6 +95,9 @@ fn help_of_every_command_is_as_recorded() {
         &["dev"],
         &["bench"],
         &["explain"],
+        &["directory"],
+        &["directory", "backup"],
+        &["directory", "restore"],
     ];
     for command in commands {
         let name = format!("help {}", command.join(" ")).trim_end().replace(' ', "_");

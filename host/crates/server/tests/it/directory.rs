@@ -12,28 +12,30 @@ use super::cli::clean;
 use super::support::{ask, deploy, host, until};
 use super::up::{Program, Up};
 
-fn plugbay() -> Command {
+pub(crate) fn plugbay() -> Command {
     clean(Command::new(env!("CARGO_BIN_EXE_plugbay")))
 }
 
 /// A running `plugbay directory`.
-struct Directory {
+pub(crate) struct Directory {
     program: Program,
-    address: SocketAddr,
+    pub(crate) address: SocketAddr,
+    /// What it said when it began to serve.
+    pub(crate) serving: Value,
 }
 
 impl Directory {
-    fn start(arguments: &[&str]) -> Self {
+    pub(crate) fn start(arguments: &[&str]) -> Self {
         let mut command = plugbay();
         command.args(["directory", "--json", "--listen", "127.0.0.1:0"]).args(arguments);
         let mut program = Program::start(command);
         let line = program.line().expect("the directory serves");
         let serving: Value = serde_json::from_str(&line).unwrap();
         let address = serving["directory"][0].as_str().unwrap().parse().unwrap();
-        Self { program, address }
+        Self { program, address, serving }
     }
 
-    fn stop(mut self) {
+    pub(crate) fn stop(mut self) {
         self.program.signal(Signal::TERM);
         assert_eq!(self.program.code(), Some(0));
     }
@@ -45,7 +47,7 @@ impl Directory {
         command.arg("services").args(arguments).output().unwrap()
     }
 
-    fn said(&self, arguments: &[&str]) -> String {
+    pub(crate) fn said(&self, arguments: &[&str]) -> String {
         let output = self.services(arguments);
         assert!(output.status.success(), "{output:?}");
         String::from_utf8(output.stdout).unwrap().trim().to_owned()
@@ -166,6 +168,44 @@ async fn tokens_are_scoped_by_service() {
     until("the new token is accepted", async || post(Some(&other), "db").await == 201).await;
     let bad = std::fs::read_to_string(&file).unwrap().contains(&web);
     assert!(!bad, "the file has hashes only");
+}
+
+#[tokio::test]
+async fn a_token_that_asks_too_often_is_told_when_to_come_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let (web, file) = token(folder.path(), "web", "register:web,read:*");
+    let (other, _) = token(folder.path(), "other", "read:*");
+    let limits = ["--tokens", &file, "--rate", "6/1h", "--change-rate", "2/1h"];
+    let directory = Directory::start(&limits);
+    let send = async |token: &str, method: &str, port: u16| {
+        let bearer = format!("Bearer {token}");
+        let headers = [("authorization", bearer.as_str())];
+        let body = json!({"name": "web", "host": "h", "port": port}).to_string().into_bytes();
+        ask(directory.address, method, "/services", &headers, body).await
+    };
+    for left in [1, 0] {
+        let answer = send(&web, "POST", left + 1).await;
+        assert_eq!(answer.status, 201);
+        let policy = "\"requests\";q=6;w=3600, \"changes\";q=2;w=3600";
+        assert_eq!(answer.header("ratelimit-policy"), Some(policy));
+        let limit = answer.header("ratelimit").unwrap();
+        assert!(limit.contains(&format!("\"changes\";r={left};t=")), "{limit}");
+    }
+    let answer = send(&web, "POST", 3).await;
+    assert_eq!((answer.status, &*answer.code()), (429, "rate-limited"));
+    let wait: u64 = answer.header("retry-after").unwrap().parse().unwrap();
+    assert!((1700..=1800).contains(&wait), "{wait}");
+    assert!(answer.header("ratelimit").unwrap().contains("\"changes\";r=0;t="), "{answer:?}");
+    for left in [2, 1, 0] {
+        let answer = send(&web, "GET", 0).await;
+        assert_eq!((answer.status, answer.json()), (200, json!({"web": 2})));
+        let limit = answer.header("ratelimit").unwrap();
+        assert!(limit.starts_with(&format!("\"requests\";r={left};t=")), "{limit}");
+    }
+    assert_eq!(send(&web, "GET", 0).await.status, 429);
+    assert_eq!(send(&other, "GET", 0).await.status, 200, "another token");
+    let probe = ask(directory.address, "GET", "/livez", &[], Vec::new()).await;
+    assert_eq!((probe.status, probe.header("ratelimit")), (200, None));
 }
 
 #[tokio::test]

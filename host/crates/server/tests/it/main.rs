@@ -23,6 +23,10 @@ mod deploy;
 mod descriptors;
 #[cfg(unix)]
 mod directory;
+#[cfg(unix)]
+mod directory_dns;
+#[cfg(unix)]
+mod directory_file;
 mod embedded;
 mod hints;
 mod hostile;

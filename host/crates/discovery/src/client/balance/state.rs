@@ -94,9 +94,11 @@ impl State {
         reports: &Weak<Shared>,
         dice: &Dice,
     ) -> bool {
+        // In the order of the entries: the last bits of a sum depend on its order, and a choice between two may depend on
+        // these.
+        let others = mean_latency(self.entries.iter());
         let mut old: HashMap<EndpointId, Entry> =
             self.entries.drain(..).map(|entry| (entry.member.endpoint().id, entry)).collect();
-        let others = mean_latency(old.values());
         for endpoint in endpoints {
             let entry = match old.remove(&endpoint.id) {
                 Some(entry) if *entry.member.endpoint() == *endpoint => entry,

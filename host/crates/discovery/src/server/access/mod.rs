@@ -8,7 +8,9 @@ mod grants;
 
 pub use grants::{Grants, GrantsError, Right};
 
-use axum::http::Extensions;
+use std::time::Duration;
+
+use axum::http::{Extensions, Method};
 
 /// Who makes a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +41,15 @@ pub trait Access: Send + Sync + 'static {
     ///
     /// If it is nobody's.
     fn authenticate(&self, token: Option<&str>, extensions: &Extensions) -> Result<Bearer, Denied>;
+
+    /// Counts a request of this bearer. The default counts none.
+    ///
+    /// # Errors
+    ///
+    /// If it comes too early: how long the bearer should wait.
+    fn count(&self, _: &Bearer, _: &Method, _: &Extensions) -> Result<(), Duration> {
+        Ok(())
+    }
 
     /// Whether the token of this bearer has not been revoked since. Asked before each event of a watch.
     fn is_in_force(&self, bearer: &Bearer) -> bool;

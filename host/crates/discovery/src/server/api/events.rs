@@ -26,7 +26,30 @@ use crate::server::live::Watcher;
 use crate::wire::{Change, Invalid, Sequence, ServiceName};
 
 /// `GET /services/{name}/watch`
-#[utoipa::path(get, path = "/services/{name}/watch", operation_id = "watch", params(("name" = String, Path, description = "The service."), ("snapshot" = Option<bool>, Query, description = "Begin with the event `snapshot`."), ("since" = Option<u64>, Query, description = "As Last-Event-ID."), ("Last-Event-ID" = Option<u64>, Header, description = "Begin with the change after this.")), responses((status = 200, description = "Server-sent events. The id of each is its sequence number; the data of `register`, `deregister`, `health_change` and `lease_change` is a Change, that of `snapshot` a SnapshotBody.", body = Change, content_type = "text/event-stream"), (status = 400, body = ProblemBody, content_type = "application/problem+json"), (status = 403, body = ProblemBody, content_type = "application/problem+json"), (status = 503, body = ProblemBody, content_type = "application/problem+json")))]
+#[utoipa::path(
+    get,
+    path = "/services/{name}/watch",
+    operation_id = "watch",
+    params(
+        ("name" = String, Path, description = "The service."),
+        ("snapshot" = Option<bool>, Query, description = "Begin with the event `snapshot`."),
+        ("since" = Option<u64>, Query, description = "As Last-Event-ID."),
+        ("Last-Event-ID" = Option<u64>, Header, description = "Begin with the change after this.")
+    ),
+    responses(
+        (
+            status = 200,
+            description = "Server-sent events. The id of each is its sequence number; the data of \
+                `register`, `deregister`, `health_change` and `lease_change` is a Change, that of \
+                `snapshot` a SnapshotBody.",
+            body = Change,
+            content_type = "text/event-stream"
+        ),
+        (status = 400, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, body = ProblemBody, content_type = "application/problem+json")
+    )
+)]
 pub(super) async fn watch(
     State(api): State<Api>,
     caller: Caller,
@@ -40,7 +63,29 @@ pub(super) async fn watch(
 }
 
 /// `GET /watch`
-#[utoipa::path(get, path = "/watch", operation_id = "watch_all", params(("snapshot" = Option<bool>, Query, description = "Begin with the event `snapshot`."), ("since" = Option<u64>, Query, description = "As Last-Event-ID."), ("Last-Event-ID" = Option<u64>, Header, description = "Begin with the change after this.")), responses((status = 200, description = "Server-sent events. The id of each is its sequence number; the data of `register`, `deregister`, `health_change` and `lease_change` is a Change, that of `snapshot` a SnapshotBody.", body = Change, content_type = "text/event-stream"), (status = 400, body = ProblemBody, content_type = "application/problem+json"), (status = 403, body = ProblemBody, content_type = "application/problem+json"), (status = 503, body = ProblemBody, content_type = "application/problem+json")))]
+#[utoipa::path(
+    get,
+    path = "/watch",
+    operation_id = "watch_all",
+    params(
+        ("snapshot" = Option<bool>, Query, description = "Begin with the event `snapshot`."),
+        ("since" = Option<u64>, Query, description = "As Last-Event-ID."),
+        ("Last-Event-ID" = Option<u64>, Header, description = "Begin with the change after this.")
+    ),
+    responses(
+        (
+            status = 200,
+            description = "Server-sent events. The id of each is its sequence number; the data of \
+                `register`, `deregister`, `health_change` and `lease_change` is a Change, that of \
+                `snapshot` a SnapshotBody.",
+            body = Change,
+            content_type = "text/event-stream"
+        ),
+        (status = 400, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, body = ProblemBody, content_type = "application/problem+json")
+    )
+)]
 pub(super) async fn watch_all(
     State(api): State<Api>,
     caller: Caller,

@@ -25,7 +25,18 @@ const INDEX: HeaderName = HeaderName::from_static("plugbay-index");
 const CURSOR: HeaderName = HeaderName::from_static("plugbay-next-cursor");
 
 /// `GET /services`: the services that the caller may read, and how many endpoints each has.
-#[utoipa::path(get, path = "/services", operation_id = "services", responses((status = 200, description = "Each service with the number of its endpoints.", body = BTreeMap<String, usize>)))]
+#[utoipa::path(
+    get,
+    path = "/services",
+    operation_id = "services",
+    responses(
+        (
+            status = 200,
+            description = "Each service with the number of its endpoints.",
+            body = BTreeMap<String, usize>
+        )
+    )
+)]
 pub(super) async fn services(
     State(api): State<Api>,
     caller: Caller,
@@ -42,7 +53,52 @@ pub(super) async fn services(
 }
 
 /// `GET /services/{name}`
-#[utoipa::path(get, path = "/services/{name}", operation_id = "endpoints", params(("name" = String, Path, description = "The service."), ("include_unhealthy" = Option<bool>, Query, description = "Critical endpoints too."), ("tag" = Option<Vec<String>>, Query, description = "Only those with all of these tags."), ("limit" = Option<u32>, Query, description = "At most this many."), ("cursor" = Option<String>, Query, description = "The field Plugbay-Next-Cursor of the page before."), ("index" = Option<u64>, Query, description = "Wait until the service has changed after this: the field Plugbay-Index of an answer."), ("wait" = Option<String>, Query, description = "But not longer than this: seconds, or a text with a unit."), ("If-None-Match" = Option<String>, Header, description = "The ETag of an earlier answer.")), responses((status = 200, description = "Its endpoints.", body = Vec<Endpoint>, headers(("Plugbay-Index" = u64, description = "The last change of the service."), ("Plugbay-Next-Cursor" = String, description = "Where the next page begins, if there is one."), ("ETag" = String))), (status = 304, description = "As before."), (status = 400, body = ProblemBody, content_type = "application/problem+json"), (status = 403, body = ProblemBody, content_type = "application/problem+json"), (status = 503, body = ProblemBody, content_type = "application/problem+json")))]
+#[utoipa::path(
+    get,
+    path = "/services/{name}",
+    operation_id = "endpoints",
+    params(
+        ("name" = String, Path, description = "The service."),
+        ("include_unhealthy" = Option<bool>, Query, description = "Critical endpoints too."),
+        ("tag" = Option<Vec<String>>, Query, description = "Only those with all of these tags."),
+        ("limit" = Option<u32>, Query, description = "At most this many."),
+        (
+            "cursor" = Option<String>,
+            Query,
+            description = "The field Plugbay-Next-Cursor of the page before."
+        ),
+        (
+            "index" = Option<u64>,
+            Query,
+            description = "Wait until the service has changed after this: the field Plugbay-Index of an answer."
+        ),
+        (
+            "wait" = Option<String>,
+            Query,
+            description = "But not longer than this: seconds, or a text with a unit."
+        ),
+        ("If-None-Match" = Option<String>, Header, description = "The ETag of an earlier answer.")
+    ),
+    responses(
+        (
+            status = 200,
+            description = "Its endpoints.",
+            body = Vec<Endpoint>,
+            headers(
+                ("Plugbay-Index" = u64, description = "The last change of the service."),
+                (
+                    "Plugbay-Next-Cursor" = String,
+                    description = "Where the next page begins, if there is one."
+                ),
+                ("ETag" = String)
+            )
+        ),
+        (status = 304, description = "As before."),
+        (status = 400, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, body = ProblemBody, content_type = "application/problem+json")
+    )
+)]
 pub(super) async fn endpoints(
     State(api): State<Api>,
     caller: Caller,
@@ -84,7 +140,20 @@ pub(super) fn too_many(api: &Api) -> Problem {
 }
 
 /// `GET /services/{name}/{id}`
-#[utoipa::path(get, path = "/services/{name}/{id}", operation_id = "endpoint", params(("name" = String, Path, description = "The service."), ("id" = String, Path, description = "The endpoint.")), responses((status = 200, description = "The endpoint.", body = Endpoint), (status = 403, body = ProblemBody, content_type = "application/problem+json"), (status = 404, body = ProblemBody, content_type = "application/problem+json")))]
+#[utoipa::path(
+    get,
+    path = "/services/{name}/{id}",
+    operation_id = "endpoint",
+    params(
+        ("name" = String, Path, description = "The service."),
+        ("id" = String, Path, description = "The endpoint.")
+    ),
+    responses(
+        (status = 200, description = "The endpoint.", body = Endpoint),
+        (status = 403, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, body = ProblemBody, content_type = "application/problem+json")
+    )
+)]
 pub(super) async fn endpoint(
     State(api): State<Api>,
     caller: Caller,
@@ -97,7 +166,20 @@ pub(super) async fn endpoint(
 }
 
 /// `GET /services/{name}/{id}/health`
-#[utoipa::path(get, path = "/services/{name}/{id}/health", operation_id = "health", params(("name" = String, Path, description = "The service."), ("id" = String, Path, description = "The endpoint.")), responses((status = 200, description = "All that is known of its health.", body = Health), (status = 403, body = ProblemBody, content_type = "application/problem+json"), (status = 404, body = ProblemBody, content_type = "application/problem+json")))]
+#[utoipa::path(
+    get,
+    path = "/services/{name}/{id}/health",
+    operation_id = "health",
+    params(
+        ("name" = String, Path, description = "The service."),
+        ("id" = String, Path, description = "The endpoint.")
+    ),
+    responses(
+        (status = 200, description = "All that is known of its health.", body = Health),
+        (status = 403, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, body = ProblemBody, content_type = "application/problem+json")
+    )
+)]
 pub(super) async fn health(
     State(api): State<Api>,
     caller: Caller,

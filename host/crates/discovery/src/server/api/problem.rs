@@ -11,11 +11,13 @@
 //! | `address-taken` | 409 | another endpoint of the service, `id`, has this host and port |
 //! | `id-taken` | 409 | the identifier belongs to an endpoint of another service |
 //! | `body-too-large` | 413 | the body is too large |
-//! | `rate-limited` | 429 | too many wrong tokens from one address |
+//! | `rate-limited` | 429 | too many requests with one token, or too many wrong tokens from one address |
 //! | `internal` | 500 | the metrics could not be written |
 //! | `overloaded` | 503 | too many watchers |
 //! | `unavailable` | 503 | the store does not take changes |
 //! | `full` | 507 | the directory or the service has as many endpoints as it may |
+
+use std::time::Duration;
 
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -71,6 +73,15 @@ impl Problem {
     pub(super) fn field(mut self, name: HeaderName, value: &'static str) -> Self {
         self.field = Some((name, HeaderValue::from_static(value)));
         self
+    }
+
+    /// A token made too many requests.
+    pub(super) fn too_early(wait: Duration) -> Self {
+        // Whole seconds, never early (RFC 9110 section 10.2.3).
+        let wait = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+        let detail = format!("too many requests with this token; wait {wait} s");
+        let problem = Self::new(StatusCode::TOO_MANY_REQUESTS, "rate-limited", detail);
+        Self { field: Some((header::RETRY_AFTER, wait.max(1).into())), ..problem }
     }
 }
 

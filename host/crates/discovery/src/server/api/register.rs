@@ -20,7 +20,21 @@ const MAX_HEARTBEATS: usize = 1000;
 pub(super) type Body = Result<Bytes, BytesRejection>;
 
 /// `POST /services`
-#[utoipa::path(post, path = "/services", operation_id = "register", request_body = Registration, responses((status = 201, description = "It is new.", body = RegisteredBody), (status = 200, description = "It was registered again.", body = RegisteredBody), (status = 400, body = ProblemBody, content_type = "application/problem+json"), (status = 403, body = ProblemBody, content_type = "application/problem+json"), (status = 409, body = ProblemBody, content_type = "application/problem+json"), (status = 503, body = ProblemBody, content_type = "application/problem+json"), (status = 507, body = ProblemBody, content_type = "application/problem+json")))]
+#[utoipa::path(
+    post,
+    path = "/services",
+    operation_id = "register",
+    request_body = Registration,
+    responses(
+        (status = 201, description = "It is new.", body = RegisteredBody),
+        (status = 200, description = "It was registered again.", body = RegisteredBody),
+        (status = 400, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 507, body = ProblemBody, content_type = "application/problem+json")
+    )
+)]
 pub(super) async fn register(
     State(api): State<Api>,
     caller: Caller,
@@ -47,7 +61,21 @@ pub(super) async fn add(
 }
 
 /// `DELETE /services/{name}/{id}`
-#[utoipa::path(delete, path = "/services/{name}/{id}", operation_id = "deregister", params(("name" = String, Path, description = "The service."), ("id" = String, Path, description = "The endpoint.")), responses((status = 204, description = "It left."), (status = 403, body = ProblemBody, content_type = "application/problem+json"), (status = 404, body = ProblemBody, content_type = "application/problem+json"), (status = 503, body = ProblemBody, content_type = "application/problem+json")))]
+#[utoipa::path(
+    delete,
+    path = "/services/{name}/{id}",
+    operation_id = "deregister",
+    params(
+        ("name" = String, Path, description = "The service."),
+        ("id" = String, Path, description = "The endpoint.")
+    ),
+    responses(
+        (status = 204, description = "It left."),
+        (status = 403, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, body = ProblemBody, content_type = "application/problem+json")
+    )
+)]
 pub(super) async fn deregister(
     State(api): State<Api>,
     caller: Caller,
@@ -70,7 +98,25 @@ pub(super) async fn remove(
 }
 
 /// `PUT /services/{name}/{id}/heartbeat`
-#[utoipa::path(put, path = "/services/{name}/{id}/heartbeat", operation_id = "heartbeat", params(("name" = String, Path, description = "The service."), ("id" = String, Path, description = "The endpoint.")), request_body(content = Option<HeartbeatBody>, description = "What the endpoint says of itself; may be empty."), responses((status = 200, description = "The lease is renewed.", body = Lease), (status = 400, body = ProblemBody, content_type = "application/problem+json"), (status = 403, body = ProblemBody, content_type = "application/problem+json"), (status = 404, body = ProblemBody, content_type = "application/problem+json")))]
+#[utoipa::path(
+    put,
+    path = "/services/{name}/{id}/heartbeat",
+    operation_id = "heartbeat",
+    params(
+        ("name" = String, Path, description = "The service."),
+        ("id" = String, Path, description = "The endpoint.")
+    ),
+    request_body(
+        content = Option<HeartbeatBody>,
+        description = "What the endpoint says of itself; may be empty."
+    ),
+    responses(
+        (status = 200, description = "The lease is renewed.", body = Lease),
+        (status = 400, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, body = ProblemBody, content_type = "application/problem+json")
+    )
+)]
 pub(super) async fn heartbeat(
     State(api): State<Api>,
     caller: Caller,
@@ -88,7 +134,16 @@ pub(super) async fn heartbeat(
 }
 
 /// `PUT /heartbeats`
-#[utoipa::path(put, path = "/heartbeats", operation_id = "heartbeats", request_body = Heartbeats, responses((status = 200, description = "What each heartbeat did.", body = Renewed), (status = 400, body = ProblemBody, content_type = "application/problem+json")))]
+#[utoipa::path(
+    put,
+    path = "/heartbeats",
+    operation_id = "heartbeats",
+    request_body = Heartbeats,
+    responses(
+        (status = 200, description = "What each heartbeat did.", body = Renewed),
+        (status = 400, body = ProblemBody, content_type = "application/problem+json")
+    )
+)]
 pub(super) async fn heartbeats(
     State(api): State<Api>,
     caller: Caller,

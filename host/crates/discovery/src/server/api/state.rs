@@ -124,7 +124,11 @@ impl FromRequestParts<Api> for Caller {
             problem.field(header::WWW_AUTHENTICATE, challenge)
         };
         match access.authenticate(token, &parts.extensions) {
-            Ok(bearer) => Ok(Self(Some(bearer))),
+            Ok(bearer) => {
+                let counted = access.count(&bearer, &parts.method, &parts.extensions);
+                counted.map_err(Problem::too_early)?;
+                Ok(Self(Some(bearer)))
+            }
             Err(Denied::Missing) => Err(unauthenticated(
                 "expected a token: Authorization: Bearer TOKEN",
                 "Bearer realm=\"plugbay-directory\"",

@@ -6,6 +6,7 @@ use tokio::sync::mpsc;
 
 use super::job::Job;
 use super::state::Inner;
+use super::topics::Bells;
 use crate::store::{Record, Store};
 
 /// The most changes that are written at once.
@@ -32,8 +33,14 @@ pub(super) fn run(
         let Some(inner) = directory.upgrade() else { return };
         let mut batch = Batch::default();
         conflicting = fill(&mut batch, &inner, first, &mut jobs);
-        let kept = batch.records.is_empty() || inner.keep(&mut *store, &batch.records);
-        batch.jobs.into_iter().for_each(|job| job.finish(kept));
+        let kept = match &batch.records[..] {
+            [] => Some(Bells::default()),
+            records => inner.keep(&mut *store, records),
+        };
+        let is_kept = kept.is_some();
+        // The answers first: those who asked do not wait until all who watch are awake.
+        batch.jobs.into_iter().for_each(|job| job.finish(is_kept));
+        kept.unwrap_or_default().ring();
     }
 }
 

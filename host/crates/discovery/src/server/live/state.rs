@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 use super::figures::Figures;
 use super::job::Job;
 use super::settings::LiveSettings;
-use super::topics::Topics;
+use super::topics::{Bells, Topics};
 use crate::directory::{Directory, Moment};
 use crate::store::{Record, Store};
 use crate::wire::Change;
@@ -59,28 +59,26 @@ impl Inner {
         self.settings.clock.now()
     }
 
-    /// Writes records to the store, and applies them if they are kept.
-    pub(super) fn keep(&self, store: &mut dyn Store, records: &[Record]) -> bool {
+    /// Writes records to the store, and applies them if they are kept. `None` if they are not.
+    pub(super) fn keep(&self, store: &mut dyn Store, records: &[Record]) -> Option<Bells> {
         if let Err(error) = store.append(records) {
             self.figures.store_failed();
             tracing::error!(reason = error.reason(), %error, "changes are refused: the directory cannot store them");
-            return false;
+            return None;
         }
-        self.update(|directory, now| directory.apply(records, now));
-        true
+        Some(self.apply(|directory, now| directory.apply(records, now)))
     }
 
     /// Changes the state, and wakes those who watch what changed.
     pub(super) fn update(&self, change: impl FnOnce(&mut Directory, Moment) -> Vec<Arc<Change>>) {
-        let bells = {
-            let mut state = self.state();
-            let changes = change(&mut state.directory, self.now());
-            self.figures.changed(&changes);
-            state.topics.of(&changes)
-        };
-        for bell in bells {
-            bell.send_replace(());
-        }
+        self.apply(change).ring();
+    }
+
+    fn apply(&self, change: impl FnOnce(&mut Directory, Moment) -> Vec<Arc<Change>>) -> Bells {
+        let mut state = self.state();
+        let changes = change(&mut state.directory, self.now());
+        self.figures.changed(&changes);
+        state.topics.of(&changes)
     }
 
     /// Reads the state at this moment.

@@ -12,6 +12,20 @@ use crate::wire::Change;
 #[derive(Debug, Default)]
 pub(super) struct Topics(HashMap<Scope, watch::Sender<()>>);
 
+/// The bells of those who watch what changed.
+#[derive(Debug, Default)]
+#[must_use = "nobody is woken before they are rung"]
+pub(super) struct Bells(Vec<watch::Sender<()>>);
+
+impl Bells {
+    /// Wakes them.
+    pub(super) fn ring(self) {
+        for bell in self.0 {
+            bell.send_replace(());
+        }
+    }
+}
+
 impl Topics {
     pub(super) fn subscribe(&mut self, scope: &Scope) -> watch::Receiver<()> {
         self.0.entry(scope.clone()).or_default().subscribe()
@@ -25,9 +39,9 @@ impl Topics {
     }
 
     /// The bells of those who watch what changed. To be rung after the lock is released.
-    pub(super) fn of(&self, changes: &[Arc<Change>]) -> Vec<watch::Sender<()>> {
+    pub(super) fn of(&self, changes: &[Arc<Change>]) -> Bells {
         if changes.is_empty() || self.0.is_empty() {
-            return Vec::new();
+            return Bells::default();
         }
         let mut scopes = vec![Scope::All];
         for change in changes {
@@ -37,7 +51,7 @@ impl Topics {
                 scopes.push(scope);
             }
         }
-        scopes.iter().filter_map(|scope| self.0.get(scope).cloned()).collect()
+        Bells(scopes.iter().filter_map(|scope| self.0.get(scope).cloned()).collect())
     }
 
     pub(super) fn len(&self) -> usize {

@@ -39,14 +39,17 @@ pub struct Restored {
 /// is one moment of the directory, with everything that was acknowledged before the call.
 ///
 /// The backup is written beside `target`, checked, and only then given its name, so the last backup is
-/// there until the next one is good.
+/// there until the next one is good. Nothing else is replaced than a backup, whole or damaged, or an
+/// empty file.
 ///
 /// # Errors
 ///
-/// If `file` is not a directory's or is damaged, or the backup cannot be written.
+/// If `file` is not a directory's or is damaged; if `target` is another kind of file, or a directory's
+/// that a server uses or did not finish; or if the backup cannot be written.
 pub fn back_up(file: &Path, target: &Path) -> Result<BackedUp, FileError> {
     let (file, target) = (file::absolute(file)?, file::absolute(target)?);
     differ(&file, &target)?;
+    let _lock = replaceable(&target)?;
     let source = file::open_shared(&file)?;
     of_a_directory(&file, &source)?;
     let copy = Copy::of(&source, &target)?;
@@ -62,12 +65,13 @@ pub fn back_up(file: &Path, target: &Path) -> Result<BackedUp, FileError> {
 ///
 /// # Errors
 ///
-/// If a server uses `file`; if the backup is not a directory's, is damaged, or is of a newer version; or
-/// if it cannot be written.
+/// If a server uses `file` or `backup`; if the backup is not a directory's, is damaged, or is of a newer
+/// version; or if it cannot be written.
 pub fn restore(backup: &Path, file: &Path) -> Result<Restored, FileError> {
     let (backup, file) = (file::absolute(backup)?, file::absolute(file)?);
     differ(&backup, &file)?;
     let _lock = Lock::take(&file)?;
+    let _other = Lock::of_another(&backup)?;
     let source = file::open_idle(&backup)?;
     of_a_directory(&backup, &source)?;
     file::check_pages(&backup, &source, "integrity_check")?;
@@ -160,6 +164,19 @@ fn fill(source: &Connection, target: &mut Connection) -> rusqlite::Result<()> {
     }
     let busy = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY);
     Err(rusqlite::Error::SqliteFailure(busy, None))
+}
+
+/// Refuses to replace what is not a backup by one. The caller keeps the lock until it is replaced.
+fn replaceable(target: &Path) -> Result<Option<Lock>, FileError> {
+    let lock = Lock::of_another(target)?;
+    if target.metadata().map_or(0, |it| it.len()) == 0 {
+        return Ok(lock);
+    }
+    match file::open_idle(target).and_then(|it| of_a_directory(target, &it)) {
+        // A damaged backup is of no use, and its successor is at hand.
+        Err(error) if error.reason() != "file-corrupt" => Err(error),
+        _ => Ok(lock),
+    }
 }
 
 /// Moves a file aside. Its place is empty at no time: the file has two names until the new one takes

@@ -114,7 +114,13 @@ impl fmt::Display for FileError {
                 "file-corrupt" => {
                     write!(f, "{file} is damaged: restore a backup (docs/directory-durability.md)")
                 }
-                _ => write!(f, "{file} cannot be used"),
+                "file-missing" => write!(f, "expected {file}, found no such file or folder"),
+                "file-in-use" => write!(f, "{file} is in use by another process"),
+                _ => match &self.failure {
+                    Failure::Io(source) => write!(f, "{file} cannot be used: {source}"),
+                    Failure::Sqlite(source) => write!(f, "{file} cannot be used: {source}"),
+                    _ => write!(f, "{file} cannot be used"),
+                },
             },
         }
     }

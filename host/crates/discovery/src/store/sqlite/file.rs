@@ -41,11 +41,25 @@ impl Lock {
     pub(super) fn take(file: &Path) -> Result<Self, FileError> {
         let path = beside(file, ".lock");
         let opened = private().create(true).truncate(false).write(true).open(&path);
-        let lock = opened.map_err(|source| FileError::io(&path, source))?;
+        Self::hold(file, &path, opened)
+    }
+
+    /// Takes the lock of a file that need not be a directory's. Nothing is made beside it: where there
+    /// is no lock, no server ever used the file.
+    pub(super) fn of_another(file: &Path) -> Result<Option<Self>, FileError> {
+        let path = beside(file, ".lock");
+        match OpenOptions::new().write(true).open(&path) {
+            Err(source) if source.kind() == io::ErrorKind::NotFound => Ok(None),
+            opened => Self::hold(file, &path, opened).map(Some),
+        }
+    }
+
+    fn hold(file: &Path, path: &Path, opened: io::Result<File>) -> Result<Self, FileError> {
+        let lock = opened.map_err(|source| FileError::io(path, source))?;
         match lock.try_lock() {
             Ok(()) => Ok(Self { _file: lock }),
             Err(TryLockError::WouldBlock) => Err(FileError::new(file, Failure::InUse)),
-            Err(TryLockError::Error(source)) => Err(FileError::io(&path, source)),
+            Err(TryLockError::Error(source)) => Err(FileError::io(path, source)),
         }
     }
 }

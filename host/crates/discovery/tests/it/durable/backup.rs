@@ -51,6 +51,42 @@ fn a_backup_of_a_damaged_file_does_not_replace_the_last_one() {
 }
 
 #[test]
+fn a_backup_replaces_nothing_but_a_backup() {
+    let (folder, [file, target]) = file_with(0..3);
+    let refused = |target: &std::path::Path, reason: &str| {
+        let before = fs::read(target).unwrap();
+        assert_eq!(back_up(&file, target).unwrap_err().reason(), reason);
+        assert_eq!(fs::read(target).unwrap(), before);
+    };
+    fs::write(&target, "somebody's text").unwrap();
+    refused(&target, "file-foreign");
+    // Another directory's file: its server would go on with a log that is not of this file.
+    let other = folder.path().join("other.db");
+    let mut store = SqliteStore::open(&other).unwrap();
+    store.append(&[put(7)]).unwrap();
+    refused(&other, "file-in-use");
+    let log = fs::read(folder.path().join("other.db-wal")).unwrap();
+    drop(store);
+    fs::write(folder.path().join("other.db-wal"), log).unwrap();
+    refused(&other, "file-unfinished");
+    // Made by `mktemp`, or a backup whose disk failed.
+    fs::write(&target, "").unwrap();
+    assert_eq!(back_up(&file, &target).unwrap().endpoints, 3);
+    let good = fs::read(&target).unwrap();
+    fs::write(&target, &good[..good.len() / 2]).unwrap();
+    assert_eq!(back_up(&file, &target).unwrap().endpoints, 3);
+}
+
+#[test]
+fn the_file_of_a_running_directory_is_no_backup() {
+    let (folder, [file, _]) = file_with(0..3);
+    let _store = SqliteStore::open(&file).unwrap();
+    let new = folder.path().join("new.db");
+    assert_eq!(restore(&file, &new).unwrap_err().reason(), "file-in-use");
+    assert!(!new.exists());
+}
+
+#[test]
 fn a_restored_file_goes_on_after_every_number_that_was_given_out() {
     let (_folder, [file, target]) = file_with(0..10);
     back_up(&file, &target).unwrap();
