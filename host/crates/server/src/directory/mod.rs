@@ -5,16 +5,21 @@
 //! |---|---|
 //! | `settings` | where it listens, and what secures it |
 //! | `server` | binds, serves, stops |
-//! | `hosted`, `advertise` | the directory of a host, and its handlers in it |
+//! | `hosted` | the directory of a host |
+//! | `advertise`, `registrar`, `other` | the handlers of a host in its own directory, or in another one |
+//! | `zone` | the directory of a host by DNS |
 //! | `tokens` | the file of tokens, whose roles are grants |
 //!
 //! See `docs/adr/0038-the-directory.md`.
 
 mod advertise;
 mod hosted;
+mod other;
+mod registrar;
 mod server;
 mod settings;
 mod tokens;
+mod zone;
 
 pub use self::hosted::HostedDirectory;
 pub use self::server::DirectoryServer;
