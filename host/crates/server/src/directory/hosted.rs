@@ -74,6 +74,18 @@ impl HostedDirectory {
         self.server.as_ref().map_or(&[], DirectoryServer::addresses)
     }
 
+    /// The directory that is served and the address of it that a client is given, if one is.
+    pub(crate) fn shown(&self) -> Option<(LiveDirectory, String)> {
+        let server = self.server.as_ref()?;
+        let address = server.addresses().first()?;
+        let url = match address.tcp() {
+            Some(address) if server.has_tls() => format!("https://{address}"),
+            Some(address) => format!("http://{address}"),
+            None => address.to_string(),
+        };
+        Some((server.directory().clone(), url))
+    }
+
     /// Where it answers DNS, if it does.
     #[must_use]
     pub fn dns(&self) -> Option<SocketAddr> {
