@@ -96,12 +96,10 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let Self { layer: DiscoverLayer { client, service }, inner } = self.clone();
         Box::pin(async move {
+            let authority = request.uri().authority().map(Authority::as_str);
             let service = match service {
                 Some(service) => service,
-                None => {
-                    let authority = request.uri().authority().map(Authority::as_str);
-                    named_by(request.uri(), authority)?
-                }
+                None => named_by(request.uri(), authority)?,
             };
             let service = client.service(&service);
             service.wait_known().await?;
