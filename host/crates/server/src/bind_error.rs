@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use plugbay::config::ListenAddress;
 use plugbay_discovery::StoreError;
+use plugbay_discovery::dns::ZoneError;
 
 use crate::access::TokensError;
 use crate::audit::AuditError;
@@ -54,6 +55,12 @@ pub enum BindError {
         /// Why.
         source: StoreError,
     },
+    /// The settings for another directory cannot be used.
+    #[error("expected a directory to register in (discovery.directory): {0}")]
+    OtherDirectory(String),
+    /// The DNS zone of the directory cannot be served.
+    #[error("expected the zone of the directory (discovery.zone): {0}")]
+    DirectoryZone(#[source] ZoneError),
     /// The tokens of the directory cannot be used.
     #[error("expected the tokens of the directory: {0}")]
     DirectoryTokens(#[source] TokensError),
@@ -111,6 +118,11 @@ impl BindError {
                 return "make one: plugbay token new NAME --grants read:*,register:web-* --file FILE"
                     .into();
             }
+            Self::OtherDirectory(_) => {
+                return "see discovery.directory, discovery.token_file and discovery.ca in config.toml"
+                    .into();
+            }
+            Self::DirectoryZone(_) => return "choose a short name, such as plugbay".into(),
             Self::Tokens(error) => return error.hint(),
             Self::Audit(error) => return error.hint(),
             Self::Tls { source, .. } => return source.hint(),

@@ -17,6 +17,7 @@ use crate::audit::{AuditCollector, AuditLog};
 use crate::bind_error::BindError;
 use crate::data::DataPlane;
 use crate::descriptors;
+use crate::directory::HostedDirectory;
 use crate::guests::Guests;
 use crate::listener::{ADMIN, Bounds, ConnectionBounds, Handed, Listener, Plane, SERVER, Sockets};
 use crate::listeners::Listeners;
@@ -191,6 +192,13 @@ impl Server {
     #[must_use]
     pub fn admin_addresses(&self) -> &[ListenAddress] {
         addresses_of(self.admin.as_ref())
+    }
+
+    /// Shows the services of a directory in the admin plane. The first directory counts.
+    pub fn show_services(&self, directory: &HostedDirectory) {
+        if let Some(shown) = directory.shown() {
+            let _ = self.shared.directory.set(shown);
+        }
     }
 
     /// The host that serves.

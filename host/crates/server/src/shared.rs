@@ -5,6 +5,7 @@ use std::time::SystemTime;
 
 use plugbay::config::AdminSettings;
 use plugbay::{Host, Liveness};
+use plugbay_discovery::LiveDirectory;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
@@ -35,6 +36,8 @@ pub(crate) struct Shared {
     pub(crate) logs: OnceLock<LogTail>,
     /// Answers the trial requests of the dashboard. Empty if the application serves the data plane itself.
     pub(crate) data: OnceLock<DataPlane>,
+    /// The directory of the host and its address, if it serves one.
+    pub(crate) directory: OnceLock<(LiveDirectory, String)>,
     /// Asks the program to replace this process, if it can.
     pub(crate) upgrades: OnceLock<AskForUpgrade>,
     /// When this was made: it tells a reader of numbered events and lines that another process has begun to count.
@@ -73,6 +76,7 @@ impl Shared {
             idempotent: Arc::default(),
             logs: OnceLock::new(),
             data: OnceLock::new(),
+            directory: OnceLock::new(),
             upgrades: OnceLock::new(),
             started_at: SystemTime::now(),
             streams: Arc::new(Semaphore::new(EVENT_STREAMS)),

@@ -58,6 +58,11 @@ fn pending(running: &Config, next: &Config) -> Vec<PendingRestart> {
             ("discovery.listen", show(&config.discovery.listen)),
             ("discovery.data", config.discovery.data.display().to_string()),
             ("discovery.tokens", config.discovery.tokens.display().to_string()),
+            ("discovery.directory", config.discovery.directory.join(", ")),
+            ("discovery.token_file", config.discovery.token_file.display().to_string()),
+            ("discovery.ca", config.discovery.ca.display().to_string()),
+            ("discovery.dns", config.discovery.dns.map_or_else(String::new, |it| it.to_string())),
+            ("discovery.zone", config.discovery.zone.clone()),
             ("discovery.tls", tls::show(config.discovery.tls.as_ref())),
         ]
     };

@@ -2,13 +2,14 @@
 
 pub(crate) const PREFIX: &str = "PLUGBAY_";
 
-/// Variables with the prefix that are not settings: the filter and the format of the log, the path of the file, and
-/// by what commands ask a running host.
-pub(crate) const NOT_SETTINGS: [&str; 7] = [
+/// Variables with the prefix that are not settings: the filter and the format of the log, the path of the file, by
+/// what commands ask a running host, and the token by which the host asks another directory.
+pub(crate) const NOT_SETTINGS: [&str; 8] = [
     "PLUGBAY_LOG",
     "PLUGBAY_LOG_FORMAT",
     "PLUGBAY_CONFIG",
     "PLUGBAY_DIRECTORY",
+    "PLUGBAY_DIRECTORY_TOKEN",
     "PLUGBAY_HOST",
     "PLUGBAY_HOSTS",
     "PLUGBAY_TOKEN",

@@ -31,6 +31,18 @@ pub struct DiscoverySettings {
     pub advertise: Vec<String>,
     /// Where clients reach the data plane; empty = at its own address.
     pub address: String,
+    /// Needs a restart. The addresses of another directory, in which the host's endpoints are registered instead of
+    /// its own one.
+    pub directory: Vec<String>,
+    /// Needs a restart. The file of the token for that directory; empty = none, or one that the program has.
+    pub token_file: PathBuf,
+    /// Needs a restart. The authorities by which that directory's certificate is checked, as PEM.
+    pub ca: PathBuf,
+    /// Needs a restart. Where the directory is served as a DNS zone, on loopback.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dns: Option<SocketAddr>,
+    /// Needs a restart. The name of the zone.
+    pub zone: String,
     /// Needs a restart. The certificate of the directory; changes of its files need none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls: Option<TlsSettings>,
@@ -45,6 +57,11 @@ impl Default for DiscoverySettings {
             tokens: PathBuf::new(),
             advertise: Vec::new(),
             address: String::new(),
+            directory: Vec::new(),
+            token_file: PathBuf::new(),
+            ca: PathBuf::new(),
+            dns: None,
+            zone: "plugbay".to_owned(),
             tls: None,
         }
     }
@@ -84,6 +101,22 @@ pub(super) fn read(root: &Table, report: &mut Report<'_>) -> DiscoverySettings {
             Err((message, hint)) => section.refuse("address", message, hint),
         }
     }
+    let expected = "a list of addresses such as \"https://directory.example:7072\"";
+    if let Some(list) = section.list("directory", expected, |it: &String| check_directory(it)) {
+        discovery.directory = list;
+    }
+    read_optional_path(section, "token_file", &mut discovery.token_file);
+    read_optional_path(section, "ca", &mut discovery.ca);
+    match section.get::<String>("dns").as_deref().map(check_dns) {
+        None => {}
+        Some(Ok(dns)) => discovery.dns = dns,
+        Some(Err((message, hint))) => section.refuse("dns", message, hint),
+    }
+    match section.get::<String>("zone").map(|zone| check_zone(&zone).map(|()| zone)) {
+        None => {}
+        Some(Ok(zone)) => discovery.zone = zone,
+        Some(Err((message, hint))) => section.refuse("zone", message, hint),
+    }
     discovery.tls = tls::read(section, tls::SERVER_TLS);
     discovery
 }
@@ -94,6 +127,50 @@ fn check_capability(text: &str) -> Result<(), Refusal> {
     }
     let message = format!("expected handler:NAME or handler:*, found {}", render::quoted(text));
     Err((message, Some("only handlers are reached by HTTP".to_owned())))
+}
+
+/// `host:port`, or a URL without a path.
+fn check_directory(text: &str) -> Result<(), Refusal> {
+    let place = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    let place = place.unwrap_or(text);
+    // A user's name or a password is not repeated.
+    let is_place =
+        place.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte));
+    if !place.is_empty() && is_place {
+        return Ok(());
+    }
+    let message = "expected https://HOST:PORT, http://HOST:PORT or HOST:PORT, found another text";
+    Err((message.to_owned(), Some("a token belongs into discovery.token_file".to_owned())))
+}
+
+/// An address on loopback, because requests of DNS have no token; none if it is empty.
+fn check_dns(text: &str) -> Result<Option<SocketAddr>, Refusal> {
+    match text.parse::<SocketAddr>() {
+        _ if text.is_empty() => Ok(None),
+        Ok(address) if address.ip().is_loopback() => Ok(Some(address)),
+        _ => {
+            let found = render::quoted(text);
+            let message = format!("expected a loopback address and a port, found {found}");
+            Err((message, Some("let the machine's resolver forward the zone to it".to_owned())))
+        }
+    }
+}
+
+/// Labels of letters, digits and hyphens, with dots between them.
+fn check_zone(text: &str) -> Result<(), Refusal> {
+    let is_label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    };
+    // It leaves room for the longest name of an endpoint within it.
+    if text.len() <= 140 && text.trim_end_matches('.').split('.').all(is_label) {
+        return Ok(());
+    }
+    let message = format!(
+        "expected the name of a DNS zone of at most 140 bytes, found {}",
+        render::quoted(text)
+    );
+    Err((message, Some("write a name such as \"plugbay\" or \"services.example\"".to_owned())))
 }
 
 /// An IP address or a DNS name, without a port.

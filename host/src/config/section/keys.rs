@@ -74,8 +74,20 @@ pub(crate) const ADMIN: &[&str] = &[
 ];
 pub(crate) const TELEMETRY: &[&str] =
     &["endpoint", "protocol", "sampling", "service_name", "headers", "timeout"];
-pub(crate) const DISCOVERY: &[&str] =
-    &["enabled", "listen", "data", "tokens", "advertise", "address", "tls"];
+pub(crate) const DISCOVERY: &[&str] = &[
+    "enabled",
+    "listen",
+    "data",
+    "tokens",
+    "advertise",
+    "address",
+    "directory",
+    "token_file",
+    "ca",
+    "dns",
+    "zone",
+    "tls",
+];
 pub(crate) const DEFAULTS: &[&str] = LIMITS;
 
 /// The keys that only a plugin's section has.

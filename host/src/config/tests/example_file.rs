@@ -120,6 +120,11 @@ fn the_file_marks_the_keys_that_need_a_restart() {
     other.discovery.listen.pop();
     other.discovery.data = "directory.db".into();
     other.discovery.tokens = "tokens".into();
+    other.discovery.directory.push("directory.example:7072".into());
+    other.discovery.token_file = "directory.token".into();
+    other.discovery.ca = "ca.pem".into();
+    other.discovery.dns = Some(([127, 0, 0, 1], 53).into());
+    other.discovery.zone = "example".into();
     other.discovery.tls = other.admin.tls.clone();
     let pending = Config::pending_restart(&Config::default(), &other);
     let needed: Vec<&str> = pending.iter().map(|restart| restart.key.as_str()).collect();

@@ -98,7 +98,7 @@ fn a_mistake_names_its_variable_or_flag() {
         error.to_string(),
         r#"
 environment variable PLUGBAY_SERVER_LISTN: unknown variable; did you mean PLUGBAY_SERVER_LISTEN?
- = variables are PLUGBAY_SECTION_KEY for the keys of [host], [server], [admin] and [defaults], and PLUGBAY_LOG, PLUGBAY_LOG_FORMAT, PLUGBAY_CONFIG, PLUGBAY_DIRECTORY, PLUGBAY_HOST, PLUGBAY_HOSTS, PLUGBAY_TOKEN; unset what is not meant for plugbay
+ = variables are PLUGBAY_SECTION_KEY for the keys of [host], [server], [admin] and [defaults], and PLUGBAY_LOG, PLUGBAY_LOG_FORMAT, PLUGBAY_CONFIG, PLUGBAY_DIRECTORY, PLUGBAY_DIRECTORY_TOKEN, PLUGBAY_HOST, PLUGBAY_HOSTS, PLUGBAY_TOKEN; unset what is not meant for plugbay
 
 environment variable PLUGBAY_SERVER_LISTEN: server.listen: expected an address and port such as "127.0.0.1:7070", found "nowhere"
  = names are not resolved; write an IPv4 address, or an IPv6 address in brackets such as "[::1]:7070", and a port

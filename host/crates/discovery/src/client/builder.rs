@@ -27,6 +27,7 @@ pub struct ClientBuilder {
     rules_by_service: HashMap<ServiceName, ServiceRules>,
     watch: WatchSettings,
     timeout: Duration,
+    takes_over: bool,
     seed: Option<u64>,
 }
 
@@ -47,6 +48,7 @@ impl Default for ClientBuilder {
                 first_wait: Duration::from_secs(5),
             },
             timeout: Duration::from_secs(5),
+            takes_over: false,
             seed: None,
         }
     }
@@ -140,6 +142,15 @@ impl ClientBuilder {
         self
     }
 
+    /// Lets an endpoint take over the registration that has its host and port already, instead of waiting
+    /// until that one's lease runs out. This is right for a process that listens at the addresses that it
+    /// registers: the other registration is then that of a process that it replaces, or of its own life
+    /// before a crash. A directory with tokens allows it only to the token that registered the other one.
+    pub fn take_over_addresses(mut self) -> Self {
+        self.takes_over = true;
+        self
+    }
+
     /// Determines all that the client does by chance. By default, chance does.
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = Some(seed);
@@ -164,6 +175,7 @@ impl ClientBuilder {
         let http = Http::new(self.connect, self.tls, self.authorization, self.timeout);
         let remote = Remote::new(self.bootstrap, http);
         let seed = self.seed.unwrap_or_else(|| fastrand::u64(..));
-        Ok(Client::new(remote, self.rules, self.rules_by_service, self.watch, seed))
+        let rules = (self.rules, self.rules_by_service);
+        Ok(Client::new(remote, rules, self.watch, self.takes_over, seed))
     }
 }

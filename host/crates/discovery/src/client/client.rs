@@ -33,6 +33,7 @@ struct Inner {
     rules: ServiceRules,
     rules_by_service: HashMap<ServiceName, ServiceRules>,
     watch: WatchSettings,
+    takes_over: bool,
     dice: Dice,
     services: Mutex<HashMap<ServiceName, (Service, Task)>>,
     registered: Mutex<Vec<Weak<producer::Shared>>>,
@@ -42,9 +43,9 @@ struct Inner {
 impl Client {
     pub(super) fn new(
         remote: Remote,
-        rules: ServiceRules,
-        rules_by_service: HashMap<ServiceName, ServiceRules>,
+        (rules, rules_by_service): (ServiceRules, HashMap<ServiceName, ServiceRules>),
         watch: WatchSettings,
+        takes_over: bool,
         seed: u64,
     ) -> Self {
         let inner = Inner {
@@ -53,6 +54,7 @@ impl Client {
             rules,
             rules_by_service,
             watch,
+            takes_over,
             dice: Dice::new(seed),
             services: Mutex::default(),
             registered: Mutex::default(),
@@ -80,10 +82,11 @@ impl Client {
             registration.service.clone(),
             id,
         ));
-        let keeper = Keeper {
+        let mut keeper = Keeper {
             shared: Arc::clone(&shared),
             registration,
             backoff: inner.watch.backoff,
+            takes_over: inner.takes_over,
             dice: Dice::new(inner.dice.roll()),
         };
         match keeper.begin().await {

@@ -1,7 +1,7 @@
 //! An endpoint that this process registered, and the task that keeps its lease.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use http::StatusCode;
@@ -34,7 +34,7 @@ pub(super) struct Shared {
     remote: Arc<Remote>,
     counters: Arc<Counters>,
     service: ServiceName,
-    id: EndpointId,
+    id: Mutex<EndpointId>,
     /// What the endpoint says of itself.
     report: watch::Sender<Option<HealthReport>>,
     is_registered: watch::Sender<bool>,
@@ -47,6 +47,8 @@ pub(super) struct Keeper {
     pub(super) shared: Arc<Shared>,
     pub(super) registration: Registration,
     pub(super) backoff: Backoff,
+    /// Whether the registration that has the address already is one that this one replaces.
+    pub(super) takes_over: bool,
     pub(super) dice: Dice,
 }
 
@@ -55,10 +57,11 @@ impl RegisteredEndpoint {
         Self { shared, _task: task }
     }
 
-    /// Its identifier, which it keeps when it is registered again.
+    /// Its identifier, which it keeps when it is registered again. It becomes that of a registration that
+    /// is [taken over](super::ClientBuilder::take_over_addresses).
     #[must_use]
     pub fn id(&self) -> EndpointId {
-        self.shared.id
+        self.shared.id()
     }
 
     /// The service that it is registered under.
@@ -106,12 +109,20 @@ impl Shared {
             remote,
             counters,
             service,
-            id,
+            id: Mutex::new(id),
             report: watch::Sender::new(None),
             is_registered: watch::Sender::new(false),
             is_leaving: AtomicBool::new(false),
             left: Notify::new(),
         }
+    }
+
+    fn id(&self) -> EndpointId {
+        *self.id.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set_id(&self, id: EndpointId) {
+        *self.id.lock().unwrap_or_else(PoisonError::into_inner) = id;
     }
 
     /// Removes the endpoint. It is not registered again after this has begun.
@@ -121,7 +132,7 @@ impl Shared {
         let mut tries = 0;
         loop {
             tries += 1;
-            match self.remote.deregister(&self.service, self.id).await {
+            match self.remote.deregister(&self.service, self.id()).await {
                 Err(error) if error.is_temporary() && tries < FAREWELLS => {
                     tracing::debug!(service = %self.service, %error, "deregistration is tried again");
                 }
@@ -132,21 +143,31 @@ impl Shared {
             }
         }
     }
-
-    async fn register(&self, registration: &Registration) -> Result<(), DirectoryError> {
-        self.remote.register(registration).await?;
-        self.is_registered.send_replace(true);
-        Ok(())
-    }
 }
 
 impl Keeper {
     /// Registers the endpoint for the first time.
-    pub(super) async fn begin(&self) -> Result<(), DirectoryError> {
-        self.shared.register(&self.registration).await
+    pub(super) async fn begin(&mut self) -> Result<(), DirectoryError> {
+        self.register().await
     }
 
-    pub(super) async fn run(self) {
+    async fn register(&mut self) -> Result<(), DirectoryError> {
+        let shared = Arc::clone(&self.shared);
+        if let Err(error) = shared.remote.register(&self.registration).await {
+            let taken_by = error.address_taken_by().filter(|_| self.takes_over);
+            let Some(id) = taken_by else { return Err(error) };
+            let again = Registration { id: Some(id), ..self.registration.clone() };
+            // If it is that of another token, its lease has to run out.
+            shared.remote.register(&again).await.map_err(|_| error)?;
+            tracing::info!(service = %shared.service, endpoint = %id, "an endpoint takes over the registration of its address");
+            self.registration = again;
+            shared.set_id(id);
+        }
+        shared.is_registered.send_replace(true);
+        Ok(())
+    }
+
+    pub(super) async fn run(mut self) {
         let mut reports = self.shared.report.subscribe();
         let mut failures = 0;
         loop {
@@ -168,7 +189,7 @@ impl Keeper {
                     self.shared.counters.heartbeat(false);
                     tracing::warn!(
                         service = %self.shared.service,
-                        endpoint = %self.shared.id,
+                        endpoint = %self.shared.id(),
                         reason = error.reason(),
                         %error,
                         "the lease of an endpoint could not be renewed"
@@ -178,24 +199,24 @@ impl Keeper {
         }
     }
 
-    async fn renew(&self, report: Option<&HealthReport>) -> Result<(), DirectoryError> {
-        let shared = &self.shared;
+    async fn renew(&mut self, report: Option<&HealthReport>) -> Result<(), DirectoryError> {
+        let shared = Arc::clone(&self.shared);
         if *shared.is_registered.borrow() {
-            if shared.remote.heartbeat(&shared.service, shared.id, report).await? {
+            if shared.remote.heartbeat(&shared.service, shared.id(), report).await? {
                 shared.counters.heartbeat(true);
                 return Ok(());
             }
             shared.is_registered.send_replace(false);
-            tracing::info!(service = %shared.service, endpoint = %shared.id, "the directory forgot an endpoint, which is registered again");
+            tracing::info!(service = %shared.service, endpoint = %shared.id(), "the directory forgot an endpoint, which is registered again");
             shared.counters.reregistered();
         }
         if shared.is_leaving.load(Relaxed) {
             return Ok(());
         }
-        shared.register(&self.registration).await?;
+        self.register().await?;
         // Registrations have no report.
         if report.is_some() {
-            shared.remote.heartbeat(&shared.service, shared.id, report).await?;
+            shared.remote.heartbeat(&shared.service, shared.id(), report).await?;
         }
         Ok(())
     }

@@ -78,6 +78,22 @@ async fn a_restarted_process_gets_its_address_when_the_old_lease_runs_out() {
 }
 
 #[tokio::test]
+async fn a_process_takes_over_the_registration_of_its_address() {
+    let directory = Directory::start().await;
+    let ttl = Duration::from_secs(60);
+    let killed = client(&directory).await;
+    let before = killed.register(registration("orders", 1, ttl)).await.unwrap();
+    let id = before.id();
+    drop(before);
+    let again = builder(&directory.url()).take_over_addresses().build().await.unwrap();
+    let registered = again.register(registration("orders", 1, ttl)).await.unwrap();
+    assert!(registered.is_registered(), "at once, and not at the end of the lease");
+    assert_eq!(registered.id(), id);
+    assert!(registered.deregister().await.unwrap());
+    assert!(directory.ports("orders").is_empty());
+}
+
+#[tokio::test]
 async fn a_wrong_registration_is_an_error_at_once() {
     let directory = Directory::start().await;
     let client = client(&directory).await;

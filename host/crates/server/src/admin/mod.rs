@@ -16,6 +16,7 @@
 //! | `POST /v1/plugins/{name}/disable`, `enable`, `restart`, `drain`, `breaker` | acts on a plugin; see `actions` |
 //! | `POST /v1/capabilities/{KIND:NAME}/weights` | sets the weights of its providers |
 //! | `GET /v1/config` | the configuration in force, and where each value comes from |
+//! | `GET /v1/services` | the endpoints in the directory of this host |
 //! | `POST /v1/upgrade` | replaces the process by a new one of the program on disk, and says which one serves |
 //! | `POST /v1/reload` | reads the folder and the configuration now; `Prefer: wait=SECONDS` bounds how long the answer waits |
 //! | `GET /debug/registry`, `/debug/registry/{name}` | the names of a kind, or of `plugins` |
@@ -34,6 +35,7 @@
 //! | `actions` | what operators change |
 //! | `openapi` | the description of the plane |
 //! | `live` | what changes with every call: figures, lines of the log |
+//! | `services` | the directory of this host |
 //! | `upgrade` | asks the program to replace its process |
 //! | `trial_request` | one request to the data plane from within |
 //! | `reading` | reads parts of a request, and says which one is wrong |
@@ -68,6 +70,7 @@ mod profile;
 mod reading;
 mod registry;
 mod router;
+mod services;
 mod session;
 mod trial_request;
 mod ui;
@@ -82,6 +85,7 @@ pub use self::live::{Figures, Logs};
 pub use self::plane::AdminPlane;
 pub use self::plugin::plugin;
 pub use self::registry::{Entry, Registry, State, names, registry};
+pub use self::services::{ServiceEndpoint, Services};
 pub use self::session::Session;
 pub use self::trial_request::{HeaderField, TrialAnswer, TrialRequest};
 pub use self::upgrade::Upgraded;

@@ -23,8 +23,8 @@ use super::idempotent::once;
 use super::limits::limit;
 use super::openapi::{self, Document, with_problems};
 use super::{
-    access_log, actions, events, guard, live, metrics, probes, profile, session, trial_request, ui,
-    upgrade, views,
+    access_log, actions, events, guard, live, metrics, probes, profile, services, session,
+    trial_request, ui, upgrade, views,
 };
 use crate::problem::{Problem, other_method, panicked};
 use crate::shared::Shared;
@@ -90,6 +90,7 @@ fn reading() -> Routes {
         .routes(route(routes!(actions::diff), &["bad-request", "unknown-generation"]))
         .routes(route(routes!(views::rejected), &[]))
         .routes(route(routes!(views::config), &[]))
+        .routes(route(routes!(services::services), &[]))
         .routes(route(routes!(events::stream), &["overloaded"]))
         .routes(route(routes!(live::figures), &[]))
         .routes(route(routes!(live::logs), &["bad-request", "not-found"]))

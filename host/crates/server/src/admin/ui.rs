@@ -54,6 +54,7 @@ files!(
     "app/views/plugins.js",
     "app/views/rejected.js",
     "app/views/routes.js",
+    "app/views/services.js",
     "vendor/hooks.js",
     "vendor/htm.js",
     "vendor/preact.js",
@@ -78,7 +79,11 @@ struct Page {
 static PAGES: LazyLock<Vec<Page>> = LazyLock::new(|| {
     let page = FILES.iter().filter(|(path, _)| *path == INDEX);
     let below = page.map(|(_, text)| Page::of(BELOW, text.replace("\"ui/", "\"").into()));
-    FILES.iter().map(|(path, text)| Page::of(path, (*text).into())).chain(below).collect()
+    FILES
+        .iter()
+        .map(|(path, text)| Page::of(path, without_comments(path, text)))
+        .chain(below)
+        .collect()
 });
 
 impl Page {
@@ -93,6 +98,17 @@ impl Page {
         let gzip = gzip(text.as_bytes());
         Self { path, media_type, tag, text, gzip }
     }
+}
+
+/// A module without its lines of comments, which readers of the source need and browsers do not. The numbers of the other
+/// lines stay, so that a browser names the same lines as an editor. No line of a template begins like a comment.
+fn without_comments(path: &str, text: &'static str) -> Cow<'static, str> {
+    if !path.starts_with("app/") {
+        return text.into();
+    }
+    let lines = text.lines();
+    let lines = lines.map(|line| if line.trim_start().starts_with("//") { "" } else { line });
+    lines.flat_map(|line| [line, "\n"]).collect::<String>().into()
 }
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
@@ -180,6 +196,18 @@ mod tests {
         let gzip: usize = loaded().map(|page| page.gzip.len()).sum();
         assert!(raw <= MAX, "expected at most {MAX} bytes, found {raw}");
         assert!(gzip <= MAX_GZIP, "expected at most {MAX_GZIP} bytes compressed, found {gzip}");
+    }
+
+    #[test]
+    fn modules_are_sent_without_comments_and_with_the_same_lines() {
+        for (path, text) in FILES.iter().filter(|(path, _)| path.starts_with("app/")) {
+            let sent = &PAGES.iter().find(|page| page.path == *path).unwrap().text;
+            assert_eq!(sent.lines().count(), text.lines().count(), "{path}");
+            let is_comment = |line: &str| line.trim_start().starts_with("//");
+            for (sent, written) in sent.lines().zip(text.lines()) {
+                assert_eq!(sent, if is_comment(written) { "" } else { written }, "{path}");
+            }
+        }
     }
 
     #[test]

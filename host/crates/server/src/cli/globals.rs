@@ -200,9 +200,10 @@ impl Globals {
     }
 }
 
-const NOT_SETTINGS: [&str; 7] = [
+const NOT_SETTINGS: [&str; 8] = [
     "PLUGBAY_CONFIG",
     "PLUGBAY_DIRECTORY",
+    "PLUGBAY_DIRECTORY_TOKEN",
     "PLUGBAY_HOST",
     HOSTS,
     "PLUGBAY_LOG",

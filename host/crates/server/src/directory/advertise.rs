@@ -1,4 +1,4 @@
-//! Registers the handlers of a host in its directory.
+//! Registers the handlers of a host in a directory.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -7,36 +7,56 @@ use std::time::Duration;
 
 use plugbay::Host;
 use plugbay::config::ListenAddress;
-use plugbay_discovery::{Actor, EndpointId, LiveDirectory, Registration, ServiceName};
+use plugbay_discovery::{Registration, ServiceName};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use super::registrar::Registrar;
+
 /// How long a handler stays after the host is gone without a word.
 const TTL: Duration = Duration::from_secs(30);
+/// How long it may take to leave a directory that does not answer.
+const LEAVE: Duration = Duration::from_secs(5);
 
 /// The handlers of a host that are endpoints. They are no longer when [`Advertised::leave`] returns.
 #[derive(Debug)]
 pub(super) struct Advertised {
     stop: CancellationToken,
-    task: Option<JoinHandle<()>>,
+    task: Option<JoinHandle<Registrar>>,
 }
 
 impl Advertised {
-    pub(super) fn start(host: Host, directory: LiveDirectory, data: &[ListenAddress]) -> Self {
+    pub(super) fn start(host: Host, registrar: Registrar, data: &[ListenAddress]) -> Self {
         let stop = CancellationToken::new();
         let port = data.iter().find_map(ListenAddress::tcp);
-        let advertiser =
-            Advertiser { host, directory, data: port, own: BTreeMap::new(), told: BTreeSet::new() };
+        let advertiser = Advertiser { host, registrar, data: port, told: BTreeSet::new() };
         let task = tokio::spawn(advertiser.run(stop.clone()));
         Self { stop, task: Some(task) }
     }
 
     pub(super) async fn leave(&mut self) {
-        self.stop.cancel();
-        if let Some(task) = self.task.take() {
-            // A panic of it has been told by the hook, and the leases run out.
-            let _ = task.await;
+        let leaving = async {
+            if let Some(registrar) = self.stopped().await {
+                registrar.leave().await;
+            }
+        };
+        if tokio::time::timeout(LEAVE, leaving).await.is_err() {
+            tracing::warn!(
+                "the directory does not answer: the handlers stay there until their leases run out"
+            );
         }
+    }
+
+    /// Stops to keep the handlers, which another process does from now on.
+    pub(super) async fn hand_over(&mut self) {
+        // The leases outlast what a directory may take that does not answer.
+        let _ = tokio::time::timeout(LEAVE, self.stopped()).await;
+    }
+
+    async fn stopped(&mut self) -> Option<Registrar> {
+        self.stop.cancel();
+        // A panic of it has been told by the hook, and the leases run out.
+        self.task.take()?.await.ok()
     }
 }
 
@@ -48,52 +68,43 @@ impl Drop for Advertised {
 
 struct Advertiser {
     host: Host,
-    directory: LiveDirectory,
+    registrar: Registrar,
     /// The first port of the data plane.
     data: Option<SocketAddr>,
-    own: BTreeMap<ServiceName, EndpointId>,
     /// What cannot be advertised and has been told.
     told: BTreeSet<String>,
 }
 
 impl Advertiser {
     /// Follows the host: after each of its events, and in time for the leases.
-    async fn run(mut self, stop: CancellationToken) {
+    async fn run(mut self, stop: CancellationToken) -> Registrar {
         let mut events = self.host.subscribe();
         loop {
-            self.synchronise().await;
+            self.synchronise(&stop).await;
             tokio::select! {
-                () = stop.cancelled() => break,
+                () = stop.cancelled() => return self.registrar,
                 Some(_event) = events.recv() => {}
                 () = tokio::time::sleep(TTL / 3) => {}
             }
         }
-        for (service, id) in std::mem::take(&mut self.own) {
-            let _ = self.directory.deregister(service, id, actor()).await;
-        }
     }
 
     /// Makes the directory's endpoints of this host those that it should have.
-    async fn synchronise(&mut self) {
+    async fn synchronise(&mut self, stop: &CancellationToken) {
         let wanted = self.wanted();
         let names: BTreeSet<_> = wanted.iter().map(|it| it.service.clone()).collect();
-        let gone: Vec<_> = self.own.keys().filter(|name| !names.contains(*name)).cloned().collect();
-        for service in gone {
-            if let Some(id) = self.own.remove(&service) {
-                let _ = self.directory.deregister(service, id, actor()).await;
+        for service in self.registrar.services() {
+            if !names.contains(&service) && !stop.is_cancelled() {
+                self.registrar.remove(&service).await;
             }
         }
-        for mut registration in wanted {
+        for registration in wanted {
+            if stop.is_cancelled() {
+                return;
+            }
             let service = registration.service.clone();
-            registration.id = self.own.get(&service).copied();
-            match self.directory.register(registration, actor()).await {
-                Ok(registered) => {
-                    self.own.insert(service, registered.id);
-                }
-                Err(error) => {
-                    let error = error.to_string();
-                    self.tell(service.as_str(), &error);
-                }
+            if let Err(error) = self.registrar.put(registration).await {
+                self.tell(service.as_str(), &error);
             }
         }
     }
@@ -159,9 +170,4 @@ impl Advertiser {
             tracing::warn!(what, error, "a handler is not in the directory");
         }
     }
-}
-
-/// The host itself: no token has such a name.
-fn actor() -> Actor {
-    Actor::named("(host)")
 }

@@ -6,8 +6,9 @@
 //! | `settings` | where it listens, and what secures it |
 //! | `server` | binds, serves, stops |
 //! | `dns` | the zone of its services |
-//! | `hosted`, `advertise` | the directory of a host, and its handlers in it |
 //! | `rates` | how often a token may ask |
+//! | `hosted` | the directory of a host |
+//! | `advertise`, `registrar`, `other` | the handlers of a host in its own directory, or in another one |
 //! | `tokens` | the file of tokens, whose roles are grants |
 //!
 //! See `docs/adr/0038-the-directory.md`.
@@ -15,7 +16,9 @@
 mod advertise;
 mod dns;
 mod hosted;
+mod other;
 mod rates;
+mod registrar;
 mod server;
 mod settings;
 mod tokens;

@@ -36,6 +36,7 @@ pub struct DirectoryServer {
     directory: LiveDirectory,
     planes: Vec<Plane>,
     addresses: Vec<ListenAddress>,
+    has_tls: bool,
     stopped: CancellationToken,
     _tasks: Tasks,
 }
@@ -108,13 +109,18 @@ impl DirectoryServer {
             let plane = listener.open(app.clone(), bounds.clone()).map_err(BindError::Listener)?;
             planes.push(plane);
         }
-        Ok(Self { directory, planes, addresses, stopped, _tasks: tasks })
+        let has_tls = tls.is_some();
+        Ok(Self { directory, planes, addresses, has_tls, stopped, _tasks: tasks })
     }
 
     /// Where it listens, with the ports that the system chose.
     #[must_use]
     pub fn addresses(&self) -> &[ListenAddress] {
         &self.addresses
+    }
+
+    pub(super) fn has_tls(&self) -> bool {
+        self.has_tls
     }
 
     /// The directory.

@@ -10,7 +10,7 @@ use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::server::WebPkiClientVerifier;
-use tokio_rustls::rustls::{RootCertStore, ServerConfig};
+use tokio_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig};
 use x509_cert::Certificate;
 use x509_cert::der::Decode as _;
 
@@ -66,10 +66,7 @@ impl Loaded {
             Some(bytes) => {
                 let path = &files.client_ca;
                 let wrong = |message: String| TlsError::Authorities { path: path.clone(), message };
-                let mut roots = RootCertStore::empty();
-                for authority in certificates(path, bytes)? {
-                    roots.add(authority).map_err(|error| wrong(error.to_string()))?;
-                }
+                let roots = authorities(path, bytes)?;
                 let verifier =
                     WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
                 let verifier = verifier.build().map_err(|error| wrong(error.to_string()))?;
@@ -81,6 +78,29 @@ impl Loaded {
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         Ok(Self { config: Arc::new(config), validity })
     }
+}
+
+/// The TLS of a client that trusts the authorities in a file.
+pub(crate) fn trusting(path: &Path) -> Result<Arc<ClientConfig>, TlsError> {
+    let roots = authorities(path, &read(path)?)?;
+    let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| TlsError::Authorities {
+            path: path.to_owned(),
+            message: error.to_string(),
+        })?;
+    Ok(Arc::new(builder.with_root_certificates(roots).with_no_client_auth()))
+}
+
+fn authorities(path: &Path, bytes: &[u8]) -> Result<RootCertStore, TlsError> {
+    let mut roots = RootCertStore::empty();
+    for authority in certificates(path, bytes)? {
+        roots.add(authority).map_err(|error| TlsError::Authorities {
+            path: path.to_owned(),
+            message: error.to_string(),
+        })?;
+    }
+    Ok(roots)
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, TlsError> {

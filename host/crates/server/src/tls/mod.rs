@@ -18,4 +18,5 @@ mod kept;
 
 pub use self::error::TlsError;
 pub(crate) use self::figures::TlsCollector;
+pub(crate) use self::files::trusting;
 pub(crate) use self::kept::Tls;

@@ -11,7 +11,7 @@ import { breakable } from "./lib/proxy.mjs";
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 // What a browser says of requests that fail because the host is down, stops, or has only begun to start.
 const DOWN = /status of 503|ERR_CONNECTION_REFUSED|ERR_EMPTY_RESPONSE|ERR_CONNECTION_RESET|ERR_INCOMPLETE_CHUNKED/;
-const VIEWS = ["", "plugins", "capabilities", "generations", "rejected", "routes", "events", "config"];
+const VIEWS = ["", "plugins", "capabilities", "generations", "rejected", "routes", "services", "events", "config"];
 
 let browser;
 before(async () => (browser = await launch()));
@@ -321,10 +321,12 @@ test("what a plugin writes is text wherever it is shown", async () => {
 for (const scheme of ["light", "dark"])
   test(`axe finds nothing serious in the ${scheme} scheme, and nothing is wider than a phone`, async () => {
     const guests = [handler("greet", { schema: { type: "object", properties: { a: { type: "string" } } } }), codec("other"), handler("bad", { handle: "no" })];
-    const config = '[host]\ndebounce = "20ms"\nlinked = false\n[plugins.ghost]\n[capabilities."handler:greet"]\nstrategy = "canary"\nevery = "1h"\n';
+    const config = '[host]\ndebounce = "20ms"\nlinked = false\n[plugins.ghost]\n[capabilities."handler:greet"]\nstrategy = "canary"\nevery = "1h"\n[discovery]\nenabled = true\nlisten = "127.0.0.1:0"\n';
     const { host, page } = await serve({ guests, config, files: { "broken.wasm": "x" }, scheme });
     host.drop(handler("greet", { version: "2.0.0" }));
     for (let i = 0; i < 8; i++) await host.call("POST", "/bad");
+    for (const more of [{ tags: ["v2", "primary"] }, { name: "db", host: "127.0.0.1", port: 1, check: { tcp: true, interval: 1, fall: 1 } }])
+      await host.call("POST", "/services", { body: JSON.stringify({ name: "web", host: "10.0.0.7", port: 8080, ...more }), plane: "directory" });
     await go(page, "capabilities");
     await page.getByLabel("Trial of greet 2.0.0").waitFor();
     // The policy of the page admits no script of others: this one runs as the browser's tools do.
@@ -352,9 +354,60 @@ for (const scheme of ["light", "dark"])
     }
   });
 
+test("the services of the directory are shown as they change, with what is wrong", async () => {
+  const config = `[host]\ndebounce = "20ms"\nlinked = false\ndrain = "2s"\n[discovery]\nenabled = true\nlisten = "127.0.0.1:0"\n`;
+  // The requests that this test cuts or refuses.
+  const { host, page } = await serve({ config, allow: /ERR_FAILED|status of 503/ });
+  const send = async (method, path, body) => JSON.parse((await host.call(method, path, { body: JSON.stringify(body), plane: "directory" })).body);
+  await go(page, "services");
+  await page.getByText("No service").waitFor();
+  await page.getByText(`plugbay services list --directory http://127.0.0.1:${host.ports.directory}`).waitFor();
+
+  const web = await send("POST", "/services", { name: "web", host: "10.0.0.7", port: 8080, tags: ["v2"] });
+  const row = page.getByRole("row", { name: /^web 10\.0\.0\.7:8080 / });
+  await row.getByText("passing").waitFor();
+  await row.getByText("v2").waitFor();
+  const health = { status: "warning", output: "queue <b>full</b>" };
+  await send("PUT", `/services/web/${web.id}/heartbeat`, { health });
+  await row.getByText("warning").waitFor();
+  await row.getByText(health.output).waitFor();
+  // Nothing listens there.
+  await send("POST", "/services", { name: "db", host: "127.0.0.1", port: 1, check: { tcp: true, interval: 1, fall: 1 } });
+  const db = page.getByRole("row", { name: /^db / });
+  await db.getByText("critical").waitFor();
+  await db.getByText(/refused/).waitFor();
+  await page.getByRole("searchbox").fill("v2");
+  await db.waitFor({ state: "detached" });
+  await page.getByRole("searchbox").fill("");
+
+  await page.route("**/v1/services", (route) => route.abort());
+  await page.getByText(/What you see is \d+ s old/).waitFor();
+  await row.waitFor();
+  await page.unroute("**/v1/services");
+  await page.getByText(/What you see is/).waitFor({ state: "detached" });
+  await host.call("DELETE", `/services/web/${web.id}`, { plane: "directory" });
+  await row.waitFor({ state: "detached" });
+
+  // Half a service that fell silent at once: what the API says of it.
+  const kept = { id: "1", name: "shop", address: "10.0.0.8:80", health: "passing", since: new Date().toISOString(), retained: true, tags: [] };
+  await page.route("**/v1/services", (route) => route.fulfill({ json: { directory: "http://127.0.0.1:1", total: 3, endpoints: [kept] } }));
+  await page.getByRole("row", { name: /^shop / }).getByText("expired").waitFor();
+  await page.getByText("2 more are not shown").waitFor();
+  await page.unroute("**/v1/services");
+
+  // The first answer is an error.
+  await go(page, "");
+  await page.route("**/v1/services", (route) => route.fulfill({ status: 503, json: { detail: "the first generation is being built" } }));
+  await go(page, "services");
+  await page.getByRole("alert").getByText("the first generation is being built").waitFor();
+  await page.unroute("**/v1/services");
+  await page.getByRole("button", { name: "Try again" }).click();
+  await db.waitFor();
+});
+
 test("every view says what to do if there is nothing to show", async () => {
   const { page } = await serve();
-  const empty = { plugins: "Drop a .wasm file", capabilities: "No capability", rejected: "Nothing is refused", routes: "No route" };
+  const empty = { plugins: "Drop a .wasm file", capabilities: "No capability", rejected: "Nothing is refused", routes: "No route", services: "No directory" };
   for (const [view, text] of Object.entries(empty)) {
     await go(page, view);
     await page.getByText(text).first().waitFor();

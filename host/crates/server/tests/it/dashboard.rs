@@ -7,9 +7,10 @@ use axum::body::Body;
 use axum::http::{Request, header};
 use axum::{Router, body};
 use plugbay::Host;
+use plugbay_discovery::{LiveDirectory, LiveSettings};
 use plugbay_fixtures::{Behaviour, ErrorKind, Export, Guest};
-use plugbay_server::AdminPlane;
 use plugbay_server::log::{LogFormat, LogLayer, LogTail};
+use plugbay_server::{AdminPlane, DirectoryServer, DirectorySettings};
 use serde_json::json;
 use tower::ServiceExt as _;
 use tracing_subscriber::layer::SubscriberExt as _;
@@ -212,6 +213,13 @@ async fn every_command_that_the_dashboard_shows_runs() {
     serving.deploy("echo.wasm", &Guest::handler("echo").version("2.0.0"));
     assert_eq!(serving.reload().await.status, 200);
     let admin = format!("admin.listen={}", serving.admin());
+    let settings = DirectorySettings {
+        listen: vec!["127.0.0.1:0".parse().unwrap()],
+        ..DirectorySettings::default()
+    };
+    let directory = LiveDirectory::in_memory(LiveSettings::default());
+    let directory = DirectoryServer::bind(directory, &settings).unwrap();
+    let at = format!("http://{}", directory.addresses()[0]);
     let commands = commands();
     assert!(commands.len() >= 10, "{commands:?}");
     for (view, command) in commands {
@@ -221,6 +229,7 @@ async fn every_command_that_the_dashboard_shows_runs() {
             ("{capability}", "handler:echo"),
             ("{method}", "POST"),
             ("{path}", "/echo"),
+            ("{directory}", &*at),
         ];
         let line = filled.iter().fold(command, |line, (name, value)| line.replace(name, value));
         let mut words = line.split(' ');

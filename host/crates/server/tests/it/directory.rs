@@ -4,13 +4,12 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use plugbay_fixtures::Guest;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use super::cli::clean;
-use super::support::{ask, deploy, host, until};
-use super::up::{Program, Up};
+use super::support::{ask, until};
+use super::up::Program;
 
 pub(crate) fn plugbay() -> Command {
     clean(Command::new(env!("CARGO_BIN_EXE_plugbay")))
@@ -26,8 +25,12 @@ pub(crate) struct Directory {
 
 impl Directory {
     pub(crate) fn start(arguments: &[&str]) -> Self {
+        Self::start_at("127.0.0.1:0", arguments)
+    }
+
+    pub(crate) fn start_at(address: &str, arguments: &[&str]) -> Self {
         let mut command = plugbay();
-        command.args(["directory", "--json", "--listen", "127.0.0.1:0"]).args(arguments);
+        command.args(["directory", "--json", "--listen", address]).args(arguments);
         let mut program = Program::start(command);
         let line = program.line().expect("the directory serves");
         let serving: Value = serde_json::from_str(&line).unwrap();
@@ -139,7 +142,7 @@ fn beyond_this_machine_it_needs_tokens_and_tls() {
 }
 
 /// Makes a token, and returns it and the path of the file of hashes.
-fn token(folder: &Path, name: &str, grants: &str) -> (String, String) {
+pub(crate) fn token(folder: &Path, name: &str, grants: &str) -> (String, String) {
     let file = folder.join("tokens").display().to_string();
     let mut command = plugbay();
     command.args(["token", "new", name, "--grants", grants, "--file", &file]);
@@ -218,43 +221,4 @@ async fn a_page_in_a_browser_cannot_register() {
     assert_eq!(send(&[("origin", "http://evil.example")]).await, 403);
     assert_eq!(send(&[("host", "evil.example")]).await, 421);
     assert_eq!(send(&[]).await, 201);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_host_advertises_its_handlers_and_takes_them_back_before_it_stops() {
-    let setup = host()
-        .plugin("echo.wasm", &Guest::handler("echo").route("GET", "/echo"))
-        .plugin("other.wasm", &Guest::codec("other"))
-        .set("discovery.enabled", "true")
-        .set("discovery.listen", "127.0.0.1:0")
-        .set("discovery.advertise", "[\"handler:*\"]");
-    let up = Up::start(setup);
-    let directory = up.serving["listening"]["directory"][0].as_str().unwrap();
-    let directory: SocketAddr = directory.parse().unwrap();
-    let get = async |path: &str| ask(directory, "GET", path, &[], Vec::new()).await;
-    until("the handler is advertised", async || {
-        get("/services").await.json() == json!({"echo": 1})
-    })
-    .await;
-    let endpoint = get("/services/echo").await.json()[0].clone();
-    assert_eq!(endpoint["port"], up.data.port());
-    assert_eq!(endpoint["metadata"], json!({"plugin": "echo", "version": "1.0.0"}));
-    deploy(&up.setup.plugins(), "second.wasm", &Guest::handler("second").route("GET", "/second"));
-    until("the new handler too", async || {
-        get("/services").await.json() == json!({"echo": 1, "second": 1})
-    })
-    .await;
-    let metrics = ask(up.admin, "GET", "/metrics", &[], Vec::new()).await.text();
-    let series = "plugbay_directory_instances_by_service{service=\"echo\",status=\"passing\"} 1\n";
-    assert!(metrics.contains(series), "{metrics}");
-    let watch = tokio::spawn(async move {
-        ask(directory, "GET", "/services/echo/watch", &[], Vec::new()).await.text()
-    });
-    until("the watch is open", async || {
-        let metrics = get("/metrics").await.text();
-        metrics.contains("plugbay_directory_watchers 2\n")
-    })
-    .await;
-    up.signal(Signal::TERM);
-    assert!(watch.await.unwrap().contains("\"reason\":\"deregistered\""));
 }

@@ -4,6 +4,8 @@
 
 mod actions;
 mod admin;
+#[cfg(unix)]
+mod advertise;
 mod agree;
 mod audit;
 #[cfg(unix)]

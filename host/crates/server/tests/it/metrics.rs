@@ -247,7 +247,8 @@ async fn the_reference_has_the_families_of_the_server() {
         .serve()
         .await;
     let server = &serving.server;
-    let _directory = HostedDirectory::start(server.host(), server.data_addresses()).unwrap();
+    let _directory =
+        HostedDirectory::start(server.host(), server.data_addresses(), None).await.unwrap();
     let of_a_host = host().serve().await.server.host().collectors().families();
     let known = |name: &str| of_a_host.iter().any(|family| family.name() == name);
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../docs/metrics.md");

@@ -16,13 +16,13 @@ use super::http2::curl;
 use super::support::{SOON, Setup, host, until};
 
 /// An authority, and the folder of its files.
-struct Authority {
+pub(crate) struct Authority {
     folder: tempfile::TempDir,
     issuer: Issuer<'static, KeyPair>,
 }
 
 impl Authority {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let key = KeyPair::generate().unwrap();
@@ -34,11 +34,11 @@ impl Authority {
         Self { folder, issuer: Issuer::new(params, key) }
     }
 
-    fn file(&self, name: &str) -> PathBuf {
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    fn ca(&self) -> String {
+    pub(crate) fn ca(&self) -> String {
         self.file("ca.pem").display().to_string()
     }
 
@@ -56,7 +56,7 @@ impl Authority {
     }
 
     /// Writes a certificate and its key to these files.
-    fn issue(&self, certificate: &Path, key: &Path) {
+    pub(crate) fn issue(&self, certificate: &Path, key: &Path) {
         self.issue_until(rcgen::date_time_ymd(2100, 1, 1).into(), certificate, key);
     }
 

@@ -6,6 +6,7 @@ export const commands = {
   capabilities: "plugbay status --json",
   generations: "plugbay generations",
   rejected: "plugbay list rejected",
+  services: "plugbay services list --directory {directory}",
   routes: "plugbay call {capability} --method {method} --path {path}",
   events: "plugbay events",
   config: "plugbay config show --running",

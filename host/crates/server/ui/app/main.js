@@ -16,6 +16,7 @@ import { Plugin } from "./views/plugin.js";
 import { Plugins } from "./views/plugins.js";
 import { Rejected } from "./views/rejected.js";
 import { Routes } from "./views/routes.js";
+import { Services } from "./views/services.js";
 
 const VIEWS = {
   "": [Overview, "Overview"],
@@ -24,6 +25,7 @@ const VIEWS = {
   generations: [Generations, "Generations"],
   rejected: [Rejected, "Refused"],
   routes: [Routes, "Routes"],
+  services: [Services, "Services"],
   events: [Events, "Events"],
   config: [Config, "Configuration"],
 };

@@ -43,7 +43,7 @@ export const Fact = ({ name, children }) => html`<dt>${name}</dt><dd>${children}
 export const Empty = ({ title, children }) => html`<div class="empty"><b>${title}</b><p>${children}</p></div>`;
 export const Loading = () => html`<div class="empty" role="status">Loading…</div>`;
 
-export function Failure({ problem, again }) {
+export function Failure({ problem, again, children }) {
   const advice = {
     0: "Check that the host runs.",
     403: "This needs a token with the role operator.",
@@ -51,7 +51,7 @@ export function Failure({ problem, again }) {
     503: "The host is starting or overloaded: try again in a moment.",
   }[problem.status];
   return html`<div class="note bad" role="alert">
-    <div><b>${problem.message}</b>${advice && html`<p class="small">${advice}</p>`}</div>
+    <div><b>${problem.message}</b>${advice && html`<p class="small">${advice}</p>`}${children}</div>
     ${again && html`<button onClick=${again}>Try again</button>`}
   </div>`;
 }
@@ -85,8 +85,12 @@ export function ready(head, body) {
   return html`${head(at)}${at ? body(at) : statusError.value ? html`<${Failure} problem=${statusError.value} again=${refresh} />` : html`<${Loading} />`}`;
 }
 
-// The field by which a list is narrowed.
-export const Find = ({ value, set, label, hint }) => html`<input type="search" placeholder=${hint} aria-label=${label} value=${value} onInput=${(event) => set(event.currentTarget.value)} />`;
+// Whether texts have what is typed in the field by which a list is narrowed; and the field.
+export function useFind(label, hint) {
+  const [text, set] = useState("");
+  const needle = text.trim().toLowerCase();
+  return [(...texts) => texts.join(" ").toLowerCase().includes(needle), html`<input type="search" placeholder=${hint} aria-label=${label} value=${text} onInput=${(event) => set(event.currentTarget.value)} />`];
+}
 
 // Reads a path when the view opens, when `deps` change, and every so often.
 export function useLoad(path, { deps = [], every } = {}) {
@@ -99,9 +103,9 @@ export function useLoad(path, { deps = [], every } = {}) {
       clearTimeout(timer);
       try {
         const data = path && (await get(path));
-        if (!gone) set({ data });
+        if (!gone) set({ data, at: Date.now() });
       } catch (problem) {
-        if (!gone) set((old) => ({ data: old.data, problem }));
+        if (!gone) set(({ data, at }) => ({ data, at, problem }));
       }
       if (every && !gone) timer = setTimeout(read, every);
     };
@@ -132,7 +136,7 @@ export function Rows({ of, row, columns, label }) {
     to = Math.min(of.length, from + Math.ceil(innerHeight / height) + 16);
   }
   return html`<div class="scroll"><table class="rows" aria-label=${label} aria-rowcount=${of.length + 1}>
-    <thead><tr aria-rowindex="1">${columns}</tr></thead>
+    <thead><tr aria-rowindex="1">${columns.map((it) => (it.trim ? html`<th scope="col">${it}</th>` : it))}</tr></thead>
     <tbody ref=${body}>
       ${from > 0 && html`<tr class="pad" aria-hidden="true"><td style=${{ height: `${from * height}px` }}></td></tr>`}
       ${of.slice(from, to).map((item, i) => row(item, from + i + 2))}

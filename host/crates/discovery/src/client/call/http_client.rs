@@ -2,9 +2,9 @@
 
 use reqwest::{Method, Request, RequestBuilder, Response, Url};
 
+use super::named::named_by;
 use super::run::repeat;
 use super::{CallError, Outcome};
-use crate::ServiceName;
 use crate::client::Client;
 use crate::client::balance::Member;
 
@@ -77,7 +77,8 @@ impl HttpClient {
     ///
     /// [`CallError`] if there was no response.
     pub async fn execute(&self, request: Request) -> Result<Response, CallError> {
-        let service = self.client.service(&named_by(request.url())?);
+        let service =
+            self.client.service(&named_by(request.url(), Some(request.url().authority()))?);
         service.wait_known().await?;
         let caller = service.caller();
         let rules = caller.rules();
@@ -102,16 +103,6 @@ impl HttpClient {
     }
 }
 
-/// The service that a URL names.
-fn named_by(url: &Url) -> Result<ServiceName, CallError> {
-    let problem = |problem: String| CallError::Url { found: url.to_string(), problem };
-    let host = url.host_str().ok_or_else(|| problem("it has no host".into()))?;
-    if url.port().is_some() || !url.username().is_empty() || url.password().is_some() {
-        return Err(problem("a service is a name alone, without a port or a user".into()));
-    }
-    host.parse().map_err(problem)
-}
-
 /// Puts the address of an endpoint into the URL.
 fn address(url: &mut Url, member: &Member) -> Result<(), super::error::BoxError> {
     let endpoint = member.endpoint();
@@ -125,15 +116,6 @@ fn address(url: &mut Url, member: &Member) -> Result<(), super::error::BoxError>
 mod tests {
     use super::*;
     use crate::client::testing::member_at;
-
-    #[test]
-    fn a_url_names_a_service_and_nothing_else() {
-        let named = |url: &str| named_by(&url.parse().unwrap()).map(|name| name.to_string());
-        assert_eq!(named("http://orders/a?b").unwrap(), "orders");
-        for bad in ["http://orders:81/", "http://me@orders/", "http://or_ders/", "data:,"] {
-            assert_eq!(named(bad).unwrap_err().reason(), "url", "{bad}");
-        }
-    }
 
     #[test]
     fn the_endpoint_replaces_the_service_in_the_url() {

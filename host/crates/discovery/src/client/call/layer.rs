@@ -9,6 +9,7 @@ use http::{Request, Response, Uri};
 use tower::{Layer, Service, ServiceExt};
 
 use super::error::BoxError;
+use super::named::named_by;
 use super::run::repeat;
 use super::{CallError, Outcome};
 use crate::ServiceName;
@@ -95,9 +96,10 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let Self { layer: DiscoverLayer { client, service }, inner } = self.clone();
         Box::pin(async move {
+            let authority = request.uri().authority().map(Authority::as_str);
             let service = match service {
                 Some(service) => service,
-                None => named_by(request.uri())?,
+                None => named_by(request.uri(), authority)?,
             };
             let service = client.service(&service);
             service.wait_known().await?;
@@ -123,16 +125,6 @@ where
     }
 }
 
-/// The service that a URL names.
-fn named_by(uri: &Uri) -> Result<ServiceName, CallError> {
-    let problem = |problem: String| CallError::Url { found: uri.to_string(), problem };
-    let authority = uri.authority().ok_or_else(|| problem("it has no host".into()))?;
-    if authority.as_str() != authority.host() {
-        return Err(problem("a service is a name alone, without a port or a user".into()));
-    }
-    authority.host().parse().map_err(problem)
-}
-
 /// The URL with the authority of an endpoint.
 fn address(uri: &Uri, authority: &str) -> Result<Uri, BoxError> {
     let mut parts: Parts = uri.clone().into_parts();
@@ -147,15 +139,6 @@ fn address(uri: &Uri, authority: &str) -> Result<Uri, BoxError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_url_names_a_service_and_nothing_else() {
-        let named = |uri: &str| named_by(&uri.parse().unwrap()).map(|name| name.to_string());
-        assert_eq!(named("http://orders/a?b").unwrap(), "orders");
-        for bad in ["/path", "http://orders:80/", "http://me@orders/", "http://or_ders/"] {
-            assert_eq!(named(bad).unwrap_err().reason(), "url", "{bad}");
-        }
-    }
 
     #[test]
     fn the_endpoint_replaces_the_service_in_the_url() {

@@ -19,6 +19,7 @@ mod error;
 mod http_client;
 mod latencies;
 mod layer;
+mod named;
 mod outcome;
 mod rules;
 mod run;

@@ -6,6 +6,7 @@ use http::StatusCode;
 use serde::Deserialize;
 use thiserror::Error;
 
+use crate::EndpointId;
 use crate::client::bootstrap::{Address, BootstrapError};
 use crate::client::call::BoxError;
 
@@ -43,6 +44,8 @@ pub enum DirectoryError {
         code: String,
         /// What the answer says, for people.
         detail: String,
+        /// The endpoint that has the host and port already.
+        id: Option<EndpointId>,
     },
     /// The answer is not one of a directory.
     #[error("the answer of {address} is not one of a directory: {problem}")]
@@ -58,6 +61,7 @@ pub enum DirectoryError {
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Problem {
+    id: Option<EndpointId>,
     code: String,
     title: String,
     detail: String,
@@ -81,6 +85,15 @@ impl DirectoryError {
     pub fn status(&self) -> Option<StatusCode> {
         match self {
             Self::Refused { status, .. } => Some(*status),
+            _ => None,
+        }
+    }
+
+    /// The endpoint that has the host and port of a registration already.
+    #[must_use]
+    pub fn address_taken_by(&self) -> Option<EndpointId> {
+        match self {
+            Self::Refused { status: StatusCode::CONFLICT, id, .. } => *id,
             _ => None,
         }
     }
@@ -136,6 +149,7 @@ impl DirectoryError {
         let detail = if problem.detail.is_empty() { problem.title } else { problem.detail };
         // It ends up in logs.
         let detail = detail.chars().filter(|it| !it.is_control()).take(1_000).collect();
-        Self::Refused { address: address.to_string(), status, code: problem.code, detail }
+        let Problem { id, code, .. } = problem;
+        Self::Refused { address: address.to_string(), status, code, detail, id }
     }
 }

@@ -65,11 +65,13 @@ impl Console {
     fn announce_status(&self, server: &Server, directory: Option<&HostedDirectory>) {
         let status = server.host().status();
         let (data, admin) = (server.data_addresses(), server.admin_addresses());
+        let dns = directory.and_then(HostedDirectory::dns);
         let directory = directory.map_or(&[][..], HostedDirectory::addresses);
         if self.json {
             let serving = json!({
                 "type": "serving", "data": data.first(), "admin": admin.first(),
-                "listening": { "data": data, "admin": admin, "directory": directory }, "status": status,
+                "listening": { "data": data, "admin": admin, "directory": directory, "dns": dns },
+                "status": status,
             });
             return self.out.push(json_line(&serving));
         }
@@ -79,7 +81,8 @@ impl Console {
         let admin = admin.iter().map(|address| ("admin", url(address, has_tls[1])));
         let has_tls = config.discovery.tls.is_some();
         let directory = directory.iter().map(|address| ("directory", url(address, has_tls)));
-        let mut places: Vec<_> = data.chain(admin).chain(directory).collect();
+        let dns = dns.iter().map(|address| ("dns", address.to_string()));
+        let mut places: Vec<_> = data.chain(admin).chain(directory).chain(dns).collect();
         let how = if status.watch_error.is_none() { "watching" } else { "polling" };
         places.push((how, config.host.plugins.display().to_string()));
         let places = places.iter().map(|(what, at)| format!("{what:<10}{}\n", escaped(&**at)));

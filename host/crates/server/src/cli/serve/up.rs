@@ -23,6 +23,9 @@ use crate::cli::source::Progress;
 /// How long the last spans may take to be sent when the process ends.
 const LAST_SPANS: Duration = Duration::from_secs(2);
 
+/// The variable with the token for the directory of `discovery.directory`.
+const DIRECTORY_TOKEN: &str = "PLUGBAY_DIRECTORY_TOKEN";
+
 /// Serves the plugins, and watches the folder and the configuration
 ///
 /// SIGTERM and ctrl-c stop it: accepted requests are answered within host.drain. A second signal
@@ -133,7 +136,10 @@ async fn serve(
     }
     let events = host.subscribe();
     let server = listening.serve(host.clone())?;
-    let directory = HostedDirectory::start(&host, server.data_addresses())?;
+    let token = std::env::var(DIRECTORY_TOKEN).ok().filter(|token| !token.trim().is_empty());
+    let data = server.data_addresses();
+    let directory = HostedDirectory::start(&host, data, token.as_deref()).await?;
+    directory.iter().for_each(|directory| server.show_services(directory));
     console.announce(&server, directory.as_ref());
     for event in host.start_alarms() {
         if let Happened::LastConfig { .. } = event.outcome {
@@ -245,8 +251,11 @@ impl Serving<'_> {
         self.console.print_line(&line);
         let stop = async {
             if let Some(directory) = &mut directory {
-                // First, so that clients look elsewhere before requests are refused.
-                directory.leave().await;
+                match end {
+                    // First, so that clients look elsewhere before requests are refused.
+                    End::Stopped => directory.leave().await,
+                    End::Replaced(_) => directory.hand_over().await,
+                }
             }
             let stopped = match end {
                 End::Stopped => server.stop(drain).await,

@@ -66,6 +66,7 @@ export class Host {
         const port = Number(line.match(/:(\d+)$/)?.[1]);
         if (line.startsWith("serving")) this.ports.data = port;
         if (line.startsWith("admin")) this.ports.admin = port;
+        if (line.startsWith("directory")) this.ports.directory = port;
         if (line.startsWith("watching")) done();
       });
     });

@@ -2,7 +2,7 @@
 import { useState } from "../../vendor/hooks.js";
 import { Act, breaker, pluginPath, weigh, weightsPath } from "../actions.js";
 import { count, percent, rate } from "../format.js";
-import { Badge, Empty, Find, Head, html, ready, State, Tags } from "../parts.js";
+import { Badge, Empty, Head, html, ready, State, Tags, useFind } from "../parts.js";
 import { figures, keyOf, status } from "../store.js";
 
 // The figures that a trial is judged by, of both versions.
@@ -66,13 +66,12 @@ function Capability({ of }) {
 }
 
 export function Capabilities() {
-  const [text, setText] = useState("");
+  const [has, field] = useFind("Find capabilities", "Kind, name or plugin");
   const head = () => html`<${Head} title="Capabilities" lead="What callers ask for, and the plugins that answer." cli="capabilities" />`;
   return ready(head, (at) => {
-    const needle = text.trim().toLowerCase();
-    const found = at.capabilities.filter((it) => `${it.kind}:${it.name} ${it.providers.join(" ")}`.toLowerCase().includes(needle));
+    const found = at.capabilities.filter((it) => has(`${it.kind}:${it.name}`, ...it.providers));
     const kinds = [...new Set(found.map((it) => it.kind))];
-    return html`<div class="filter"><${Find} value=${text} set=${setText} label="Find capabilities" hint="Kind, name or plugin" /></div>
+    return html`<div class="filter">${field}</div>
       ${kinds.length === 0 && html`<section class="card"><${Empty} title=${at.capabilities.length ? "No capability matches" : "No capability"}>${at.capabilities.length ? "Change the search." : "Plugins in the folder offer them."}<//></section>`}
       ${kinds.map((kind) => {
         const of = found.filter((it) => it.kind === kind);

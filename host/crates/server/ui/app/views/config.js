@@ -1,6 +1,6 @@
 // The configuration in force, read only, with where each value comes from.
 import { useState } from "../../vendor/hooks.js";
-import { Badge, Empty, Failure, Find, Head, html, Loading, useLoad } from "../parts.js";
+import { Badge, Empty, Failure, Head, html, Loading, useFind, useLoad } from "../parts.js";
 import { status } from "../store.js";
 
 // Where a value comes from, in words.
@@ -11,18 +11,17 @@ function origin({ from, path, line, variable, key, by, number }) {
 const written = (value) => (typeof value === "string" ? value : JSON.stringify(value));
 
 export function Config() {
-  const [text, setText] = useState("");
+  const [has, field] = useFind("Find settings", "Key or value");
   const [own, setOwn] = useState(false);
   const { data, problem, loading, again } = useLoad("/v1/config", { deps: [status.value?.generation] });
   const head = html`<${Head} title="Configuration" lead="As it is in force. Change the file: the host applies it when you save it." cli="config" />`;
   if (loading) return html`${head}<${Loading} />`;
   if (!data && problem?.status === 404) return html`${head}<section class="card"><${Empty} title="Not shown here">This version of the host does not answer its configuration; the command above does.<//></section>`;
   if (!data) return html`${head}<${Failure} problem=${problem} again=${again} />`;
-  const needle = text.trim().toLowerCase();
   const all = data.values.map((it) => ({ ...it, origin: origin(it.origin) }));
-  const found = all.filter((it) => (!own || it.origin !== "default") && (!needle || `${it.key} ${written(it.value)}`.toLowerCase().includes(needle)));
+  const found = all.filter((it) => (!own || it.origin !== "default") && has(it.key, written(it.value)));
   return html`${head}
-    <div class="filter"><${Find} value=${text} set=${setText} label="Find settings" hint="Key or value" />
+    <div class="filter">${field}
       <button aria-pressed=${own} onClick=${() => setOwn(!own)}>Without defaults</button></div>
     <section class="card flush">${found.length ? html`<div class="scroll"><table aria-label="Settings">
       <thead><tr><th scope="col">Key</th><th scope="col">Value</th><th scope="col" class="mid">From</th></tr></thead>

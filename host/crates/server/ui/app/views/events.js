@@ -1,6 +1,6 @@
 // What happens, as it happens.
 import { useState } from "../../vendor/hooks.js";
-import { Badge, Clock, Empty, Find, Head, html } from "../parts.js";
+import { Badge, Clock, Empty, Head, html, useFind } from "../parts.js";
 import { events, link } from "../store.js";
 
 // The tone of each word.
@@ -22,17 +22,16 @@ export function EventRow({ of }) {
 }
 
 export function Events() {
-  const [text, setText] = useState("");
+  const [has, field] = useFind("Find events", "Word, plugin or file");
   const [only, setOnly] = useState(false);
   const [held, setHeld] = useState(null);
   const [more, setMore] = useState(100);
   const all = held || events.value;
-  const needle = text.trim().toLowerCase();
-  const found = all.filter((event) => (!only || ["bad", "warn"].includes(tone(event))) && (!needle || (event.remark || `${word(event)} ${event.text}`).toLowerCase().includes(needle)));
+  const found = all.filter((event) => (!only || ["bad", "warn"].includes(tone(event))) && has(event.remark || word(event), event.text));
   const missed = held ? events.value.indexOf(held[0]) : 0;
   return html`<${Head} title="Events" lead="The host keeps the latest 256, and this page the latest 1,000 that it has seen." cli="events" />
     <div class="filter">
-      <${Find} value=${text} set=${setText} label="Find events" hint="Word, plugin or file" />
+      ${field}
       <button aria-pressed=${only} onClick=${() => setOnly(!only)}>Troubles only</button>
       <button aria-pressed=${!!held} onClick=${() => setHeld(held ? null : events.value)}>${held ? `Resume${missed > 0 ? `, ${missed} new` : ""}` : "Pause"}</button>
     </div>

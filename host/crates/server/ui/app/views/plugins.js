@@ -2,7 +2,7 @@
 import { useState } from "../../vendor/hooks.js";
 import { Act, enable, pluginPath } from "../actions.js";
 import { bytes, count, rate, seconds } from "../format.js";
-import { Ago, Badge, Empty, Find, Head, html, isBad, ready, Rows, Spark, State } from "../parts.js";
+import { Ago, Badge, Empty, Head, html, isBad, ready, Rows, Spark, State, useFind } from "../parts.js";
 import { figures, keyOf } from "../store.js";
 
 const COLUMNS = [
@@ -29,17 +29,16 @@ export function Plugins() {
 }
 
 function List({ at }) {
-  const [text, setText] = useState("");
+  const [has, field] = useFind("Find plugins", "Name, capability or description");
   const [only, setOnly] = useState("all");
   const [order, setOrder] = useState(["name", 1]);
   const rows = figures.value?.rows;
-  const needle = text.trim().toLowerCase();
   const troubled = at.plugins.filter((plugin) => isBad(plugin.state)).length;
   const trials = at.plugins.filter((plugin) => plugin.trial).length;
   const found = at.plugins.filter(
     (plugin) =>
       (only === "all" || (only === "bad" ? isBad(plugin.state) : plugin.trial)) &&
-      (!needle || plugin.name.includes(needle) || plugin.capabilities.some((it) => it.includes(needle)) || plugin.description.toLowerCase().includes(needle)),
+      has(plugin.name, ...plugin.capabilities, plugin.description),
   );
   const [by, direction] = order;
   const keyed = found.map((plugin) => [plugin, rows?.get(keyOf(plugin))]);
@@ -66,7 +65,7 @@ function List({ at }) {
   </tr>`;
   const disabled = (at.overrides || []).filter((it) => it.switch === "disabled");
   return html`<div class="filter">
-      <${Find} value=${text} set=${setText} label="Find plugins" hint="Name, capability or description" />
+      ${field}
       ${choose("all", "All", at.plugins.length)}${choose("bad", "In trouble", troubled)}${choose("trial", "On trial", trials)}
       <span class="muted small" role="status">${found.length === at.plugins.length ? "" : `${found.length} shown`}</span>
     </div>
