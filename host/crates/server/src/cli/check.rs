@@ -94,15 +94,13 @@ fn without_state<'a>(
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     #[test]
     fn a_missing_grant_of_state_is_named_with_the_import_that_needs_it() {
         let imports = ["wasi:clocks/wall-clock@0.2.6", "wasi:keyvalue/store@0.2.0-draft2"];
         let imports = imports.map(str::to_owned);
-        let plugin = |name: &str, state| {
+        let plugin = |name: &str, state: Value| -> PlannedPlugin {
             let none = json!([]);
             let grants = json!({
                 "files": none, "network": none, "environment": none,
