@@ -2,6 +2,8 @@
 
 #[cfg(feature = "native")]
 mod native;
+#[cfg(feature = "state")]
+mod state;
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -21,6 +23,8 @@ use crate::change::{CatchPanic, Retry, Runtimes, Store, configured_routes};
 use crate::config::{Config, ConfigError, Layers};
 use crate::control::{ConfigFile, ConfigLoader, HostState, Liveness, Reconciler, channel};
 use crate::host::{Background, Control, Host};
+#[cfg(feature = "state")]
+use crate::metrics::StateCollector;
 use crate::metrics::{Collectors, HostCollector, RegisterError};
 use crate::report::{Outcome, Report};
 use crate::set::{Generation, PublishedSet};
@@ -385,6 +389,12 @@ impl Builder {
                 ),
             }
         }
+        #[cfg(feature = "state")]
+        let states = state::of(&config);
+        #[cfg(feature = "state")]
+        {
+            wasm = wasm.states(states.clone());
+        }
         let wasm = self.setups.into_iter().fold(wasm, |wasm, setup| setup(wasm)).build()?;
         let mut runtimes = self.runtimes;
         runtimes.push(Arc::new(wasm));
@@ -442,6 +452,8 @@ impl Builder {
         check_strict(&config, &first, file.as_deref()).inspect_err(|_| reconciler.abandon())?;
         let collectors = self.collectors;
         collectors.register(HostCollector::NAME, HostCollector::of(&shared))?;
+        #[cfg(feature = "state")]
+        collectors.register(StateCollector::NAME, StateCollector::of(states))?;
         let (over, ended) = tokio::sync::oneshot::channel();
         let ended = Mutex::new(Some(ended));
         let control = Control { signal, runtimes, collectors, ended, _tokio: background };

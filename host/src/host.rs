@@ -21,6 +21,8 @@ use crate::call::{CodecHandle, Handle, HandlerHandle, Snapshot};
 use crate::change::{CatchPanic, Inspection, Runtimes, check, folder, inspect};
 use crate::config::Config;
 use crate::control::{HostState, Liveness, OperatorCommand, RollbackError, Signal, stop};
+#[cfg(feature = "state")]
+use crate::metrics::StateCollector;
 use crate::metrics::{Collectors, HostCollector};
 use crate::report::{Event, EventSink, Events, Report};
 use crate::status::Status;
@@ -84,6 +86,8 @@ impl Drop for Control {
         self.stop();
         // The registry may be the application's.
         drop(self.collectors.unregister(HostCollector::NAME));
+        #[cfg(feature = "state")]
+        drop(self.collectors.unregister(StateCollector::NAME));
     }
 }
 

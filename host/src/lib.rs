@@ -36,7 +36,7 @@
 //! | [`wasm`] | the interface for an application's own kinds of plugin |
 //!
 //! # Features
-//! All are on unless `default-features = false` is set, and all are additive. If a build lacks a
+//! All but `openapi` and `state` are on unless `default-features = false` is set, and all are additive. If a build lacks a
 //! feature that is needed, the error names it.
 //!
 //! | feature | what it adds | without it |
@@ -44,6 +44,7 @@
 //! | `compile` | components are compiled (Cranelift) | only code that a build with it left in the cache runs |
 //! | `native` | native libraries, worker processes, plugins linked into the application | a library is rejected |
 //! | `schema` | plugins' configuration is checked against the schemas that they declare | a plugin that declares one runs only without configuration |
+//! | `state` | components may import `wasi:keyvalue`; their state is kept in a file of SQLite | such a component is rejected |
 //! | `wasi` | components may import WASI 0.2 and `wasi:otel@0.2.0-rc.2` | such a component is rejected |
 //! | `watch` | changes of files are noticed at once | the folder is polled every `host.rescan` |
 //!
@@ -82,7 +83,7 @@ pub use plugbay_core::{
     Blame, CallError, CallErrorKind, Cancel, CapabilityKey, Context, Correlation, Description,
     Digest, Environment, FolderGrant, Grant, Grants, HostPattern, Isolation, Kind, NetworkGrant,
     Notice, Plugin, Policy, Prepared, Protection, Provider, Reason, Refusal, RequestId,
-    RequestIdError, Runtime, Source, TraceParent, TraceParentError, escaped, key_part,
+    RequestIdError, Runtime, Source, StateGrant, TraceParent, TraceParentError, escaped, key_part,
     push_json_string, split_label,
 };
 pub use plugbay_document::Document;
@@ -98,6 +99,11 @@ pub use status::{
     CapabilityStatus, DrainingStatus, GenerationStatus, LibraryStatus, PluginState, PluginStatus,
     RouteStatus, Status,
 };
+
+/// Where the state of plugins is kept, for an application with a store of its own: `Builder::wasm` and
+/// `wasm::Builder::states`.
+#[cfg(feature = "state")]
+pub use plugbay_state as state;
 
 /// The versions of the C ABI that this host serves.
 #[cfg(feature = "native")]

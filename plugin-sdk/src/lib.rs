@@ -40,6 +40,7 @@
 //! * [`export!`]: makes the crate a plugin;
 //! * [`Error`], [`ErrorKind`], [`bail!`], [`ensure!`]: failures, and whose fault they are;
 //! * [`mod@log`], [`metrics`], [`codecs`], [`call`]: what the host offers during a call;
+//! * [`state`]: what the host keeps for the plugin;
 //! * [`prelude`]: what most plugins use.
 //!
 //! Inside, no module imports one above it: `export` (the macro, and what it writes for each form)
@@ -61,7 +62,7 @@
 //! `wasm32-unknown-unknown`: 29 KB for a handler that answers with a text, 37 KB for a codec that
 //! passes CBOR on, 108 KB for the JSON codec above (`serde_json` is the rest), 175 KB for both kinds
 //! with a configuration of its own. A component imports `log`, for the message of a panic, and
-//! `types`; `metrics`, `codecs` and `call` only if it calls them.
+//! `types`; `metrics`, `codecs`, `call` and `wasi:keyvalue` only if it calls them.
 //!
 //! With `default-features = false` the SDK of a component compiles neither `schemars` nor
 //! `serde_json`; [`Plugin::Config`] is `()` then, and [`Response`] has no `json`.
@@ -77,6 +78,7 @@ pub mod log;
 pub mod metrics;
 mod plugin;
 mod route;
+pub mod state;
 
 pub use error::{Error, ErrorKind, Result};
 pub use kind::api::*;
@@ -105,3 +107,7 @@ pub mod __private {
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/writing-a-plugin.md")]
 mod guide {}
+
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/state.md")]
+mod state_guide {}

@@ -27,12 +27,23 @@ fn kinds() -> Vec<(String, String)> {
 }
 
 fn generate(world: &str) -> String {
-    let (mut resolve, package) = resolve();
+    let (resolve, package) = resolve();
+    bindings(resolve, package, world, "crate::form::component::bindings")
+}
+
+/// The imports of the module `state`.
+fn keyvalue() -> String {
+    let mut resolve = Resolve::default();
+    let (package, _) = resolve.push_dir(root().join("wit")).unwrap();
+    bindings(resolve, package, "plugin", "crate::form::component::keyvalue")
+}
+
+fn bindings(mut resolve: Resolve, package: PackageId, world: &str, module: &str) -> String {
     let world = resolve.select_world(&[package], Some(world)).unwrap();
     let options = wit_bindgen_rust::Opts {
         runtime_path: Some("wit_bindgen::rt".to_owned()),
         pub_export_macro: true,
-        default_bindings_module: Some("crate::form::component::bindings".to_owned()),
+        default_bindings_module: Some(module.to_owned()),
         ..Default::default()
     };
     let mut files = Files::default();
@@ -70,7 +81,9 @@ fn worlds() -> String {
 #[test]
 fn the_checked_in_bindings_are_current() {
     let folder = root().join("src/form/component");
-    for (file, expected) in [("bindings.rs", generate("plugin")), ("worlds.rs", worlds())] {
+    for (file, expected) in
+        [("bindings.rs", generate("plugin")), ("keyvalue.rs", keyvalue()), ("worlds.rs", worlds())]
+    {
         let path = folder.join(file);
         if std::env::var_os("PLUGBAY_BLESS").is_some() {
             std::fs::write(&path, &expected).unwrap();

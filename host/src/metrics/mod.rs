@@ -33,11 +33,14 @@
 //! | `host` | the collector, and the figures of the host as a whole |
 //! | `plugins` | the figures of each plugin version |
 //! | `guests` | the metrics that plugins report themselves |
+//! | `states` | what plugins do with their state |
 
 mod families;
 mod guests;
 mod host;
 mod plugins;
+#[cfg(feature = "state")]
+mod states;
 
 pub use plugbay_telemetry::{
     Collector, CollectorReport, Collectors, Collision, Described, DropReason, Failure, Family,
@@ -45,3 +48,5 @@ pub use plugbay_telemetry::{
 };
 
 pub(crate) use self::host::HostCollector;
+#[cfg(feature = "state")]
+pub(crate) use self::states::StateCollector;

@@ -32,4 +32,6 @@ mod providers;
 mod rollback;
 mod sandbox;
 mod smoke;
+#[cfg(feature = "state")]
+mod state;
 mod traces;

@@ -10,7 +10,9 @@
 //! of the kind and of the lifecycle. Each is a macro: [`export!`](crate::export) expands those of
 //! the plugin's kinds, and the entry functions of their interfaces, into the plugin's own crate.
 //!
-//! `tests/bindings.rs` generates both files again and compares.
+//! `keyvalue.rs` is of a world of its own, `wit/keyvalue.wit`, so that the imports of `state` are no part of ours.
+//!
+//! `tests/bindings.rs` generates these files again and compares.
 
 #[rustfmt::skip]
 #[allow(
@@ -19,7 +21,16 @@
 )]
 pub mod bindings;
 #[rustfmt::skip]
+#[allow(
+    warnings, clippy::all, clippy::pedantic, clippy::undocumented_unsafe_blocks,
+    reason = "generated"
+)]
+mod keyvalue;
+mod state;
+#[rustfmt::skip]
 mod worlds;
+
+pub(crate) use state::Bucket;
 
 use std::marker::PhantomData;
 use std::sync::{Once, OnceLock};

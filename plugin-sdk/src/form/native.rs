@@ -1,5 +1,9 @@
 //! The native forms: a library with an entry symbol, or a crate that registers itself.
 
+mod state;
+
+pub(crate) use state::Bucket;
+
 pub use plugbay_abi::guest::vtable;
 pub(crate) use plugbay_abi::guest::{generation, request_id, time_left, trace_parent, trace_state};
 #[cfg(feature = "linked")]

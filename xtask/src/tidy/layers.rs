@@ -5,7 +5,7 @@
 //! guard ← {wasm, native, host}
 //! abi ← {native, sdk}      document ← {core, sdk, server}
 //! {scaffold, toolchain} ← server       accept ← server      telemetry ← {host, server, discovery, otlp}
-//! core ← {otlp, profile} ← server
+//! core ← {otlp, profile} ← server       state ← {wasm, host}
 //! ```
 //!
 //! A crate may depend on every crate from which a chain of arrows leads to it, and on no other.
@@ -16,7 +16,7 @@ use super::Violation;
 use crate::repository::Repository;
 
 /// The crates of the workspace, each with those on which it may depend.
-const ROOMS: [(&str, &[&str]); 18] = [
+const ROOMS: [(&str, &[&str]); 19] = [
     ("plugbay-registry", &[]),
     ("plugbay-guard", &[]),
     ("plugbay-document", &[]),
@@ -27,11 +27,12 @@ const ROOMS: [(&str, &[&str]); 18] = [
     ("plugbay-otlp", &["plugbay-core", "plugbay-telemetry"]),
     ("plugbay-profile", &["plugbay-core"]),
     ("plugbay-scaffold", &[]),
+    ("plugbay-state", &[]),
     ("plugbay-toolchain", &[]),
     ("plugbay-core", &["plugbay-registry", "plugbay-document"]),
     ("plugbay-sdk", &["plugbay-abi", "plugbay-document", "plugbay-macros"]),
     ("plugbay-macros", &[]),
-    ("plugbay-wasm", &["plugbay-core", "plugbay-registry", "plugbay-guard"]),
+    ("plugbay-wasm", &["plugbay-core", "plugbay-registry", "plugbay-guard", "plugbay-state"]),
     ("plugbay-native", &["plugbay-core", "plugbay-registry", "plugbay-guard", "plugbay-abi"]),
     (
         "plugbay",
@@ -42,6 +43,7 @@ const ROOMS: [(&str, &[&str]); 18] = [
             "plugbay-registry",
             "plugbay-guard",
             "plugbay-document",
+            "plugbay-state",
             "plugbay-telemetry",
         ],
     ),

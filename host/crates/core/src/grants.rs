@@ -25,12 +25,21 @@ pub enum Grant {
     Random,
     /// Standard output and error, to the log.
     Stdio,
+    /// State that the host keeps for the plugin's name.
+    State,
 }
 
 impl Grant {
     /// All kinds, in order.
-    pub const ALL: [Self; 6] =
-        [Self::Files, Self::Network, Self::Environment, Self::Clocks, Self::Random, Self::Stdio];
+    pub const ALL: [Self; 7] = [
+        Self::Files,
+        Self::Network,
+        Self::Environment,
+        Self::Clocks,
+        Self::Random,
+        Self::Stdio,
+        Self::State,
+    ];
 
     /// The word in configuration, status, events and metrics.
     #[must_use]
@@ -42,6 +51,7 @@ impl Grant {
             Self::Clocks => "clocks",
             Self::Random => "random",
             Self::Stdio => "stdio",
+            Self::State => "state",
         }
     }
 
@@ -56,7 +66,7 @@ impl Grant {
 
     /// The grant that an imported interface needs, if it needs one.
     ///
-    /// Names are those of WASI 0.2, for instance `wasi:filesystem/types@0.2.6`.
+    /// Names are those of WASI, for instance `wasi:filesystem/types@0.2.6`.
     #[must_use]
     pub fn of_import(interface: &str) -> Option<Self> {
         let (name, _version) = interface.split_once('@').unwrap_or((interface, ""));
@@ -65,6 +75,7 @@ impl Grant {
             ("wasi:sockets", _) => Some(Self::Network),
             ("wasi:clocks", _) => Some(Self::Clocks),
             ("wasi:random", _) => Some(Self::Random),
+            ("wasi:keyvalue", _) => Some(Self::State),
             ("wasi:cli", "environment") => Some(Self::Environment),
             ("wasi:cli", "stdout" | "stderr") => Some(Self::Stdio),
             _ => None,
@@ -105,6 +116,27 @@ pub struct Grants {
     pub random: bool,
     /// Whether its output goes to the log. Otherwise it is discarded.
     pub stdio: bool,
+    /// How much state the host keeps for it; `None` is no state.
+    #[serde(default)]
+    pub state: Option<StateGrant>,
+}
+
+/// How much state the host keeps for a plugin, over all its instances and versions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct StateGrant {
+    /// The most keys in all buckets.
+    pub keys: u64,
+    /// The most bytes of one value.
+    pub value: u64,
+    /// The most bytes of all keys and values together.
+    pub total: u64,
+}
+
+impl Default for StateGrant {
+    fn default() -> Self {
+        Self { keys: 100_000, value: 1 << 20, total: 64 << 20 }
+    }
 }
 
 impl Grants {
@@ -118,6 +150,7 @@ impl Grants {
             Grant::Clocks => self.clocks,
             Grant::Random => self.random,
             Grant::Stdio => self.stdio,
+            Grant::State => self.state.is_some(),
         };
         Grant::ALL.into_iter().filter(open).collect()
     }

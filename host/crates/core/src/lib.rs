@@ -58,7 +58,7 @@ pub use description::{CapabilityDescription, Description, DescriptionError, Rout
 pub use digest::{Digest, ParseDigestError};
 pub use durations::{DurationStats, Durations};
 pub use escaped::{escaped, push_json_string};
-pub use grants::{Environment, FolderGrant, Grant, Grants, HostPattern, NetworkGrant};
+pub use grants::{Environment, FolderGrant, Grant, Grants, HostPattern, NetworkGrant, StateGrant};
 pub use guest_log::{LineOrigin, LogLevel, MAX_LOG_FIELDS, MAX_LOG_TEXT, write_log, write_output};
 pub use kind::built_in::*;
 pub use kind::{BUILT_IN, BuiltIn, CapabilityKey, Kind, Provider};

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::sync::Mutex;
 
 use plugbay_core::{Artifact, MachineCode, Prepared, Reason, Refusal, Runtime};
+#[cfg(feature = "state")]
+use plugbay_state::States;
 use tokio::runtime::Handle;
 use wasmtime::component::{HasSelf, Linker};
 
@@ -57,6 +59,8 @@ pub struct Builder {
     links: Vec<Link>,
     #[cfg(feature = "wasi")]
     resolver: Arc<dyn Resolve>,
+    #[cfg(feature = "state")]
+    states: States,
 }
 
 impl Builder {
@@ -104,6 +108,14 @@ impl Builder {
         self
     }
 
+    /// Keeps the state of plugins that import `wasi:keyvalue` here. Without it they are kept in memory.
+    #[cfg(feature = "state")]
+    #[must_use]
+    pub fn states(mut self, states: States) -> Self {
+        self.states = states;
+        self
+    }
+
     /// Builds the runtime.
     ///
     /// # Errors
@@ -131,6 +143,8 @@ impl Builder {
             wasi: {
                 let mut linker = pure.clone();
                 wasi::add_to_linker(&mut linker, &self.resolver)?;
+                #[cfg(feature = "state")]
+                wasi::add_state_to_linker(&mut linker, &self.states)?;
                 linker
             },
             pure,
@@ -154,6 +168,8 @@ impl WasmRuntime {
             links: Vec::new(),
             #[cfg(feature = "wasi")]
             resolver: Arc::new(System),
+            #[cfg(feature = "state")]
+            states: States::of(plugbay_state::MemoryStore::default()),
         }
     }
 }

@@ -113,6 +113,9 @@ fn own(config: &Config, report: &Report<'_>) -> Vec<HostPath> {
     if !config.host.cache.as_os_str().is_empty() {
         own.push(of("the folder of compiled plugins,", &config.host.cache, true));
     }
+    if !config.host.state.as_os_str().is_empty() {
+        own.push(of("the file of the plugins' states,", &config.host.state, false));
+    }
     own.push(of("the folder of plugins,", &config.host.plugins, false));
     if let ConfigSource::File(file) = &report.sources().0[FILE].origin {
         own.push(of("the configuration,", file, false));

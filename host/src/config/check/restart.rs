@@ -34,6 +34,7 @@ fn pending(running: &Config, next: &Config) -> Vec<PendingRestart> {
     let each = |config: &Config| {
         [
             ("host.cache", config.host.cache.display().to_string()),
+            ("host.state", config.host.state.display().to_string()),
             ("host.mapped", config.host.mapped.to_string()),
             ("host.mapped_beyond", config.host.mapped_beyond.as_str().to_owned()),
             ("server.listen", show(&config.server.listen)),

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::path::{self, Path, PathBuf};
 
-use plugbay_core::{Environment, FolderGrant, Grants};
+use plugbay_core::{Environment, FolderGrant, Grants, StateGrant};
 use serde::{Serialize, Serializer};
 
 use super::keys;
@@ -12,6 +12,7 @@ use super::network;
 use crate::config::problem::{render, secret};
 use crate::config::read::section::{self, Section, in_folder_of_file};
 use crate::config::read::tree::{Node, Value};
+use crate::config::value::size::Size;
 
 pub(crate) fn read(plugin: &mut Section<'_, '_>) -> Grants {
     let mut section = plugin.nested("grants", keys::GRANTS);
@@ -26,7 +27,28 @@ pub(crate) fn read(plugin: &mut Section<'_, '_>) -> Grants {
     section.read("clocks", &mut grants.clocks);
     section.read("random", &mut grants.random);
     section.read("stdio", &mut grants.stdio);
+    grants.state = read_state(&mut section);
     grants
+}
+
+/// `true`, or `{ keys = 1000, value = "64KiB", total = "16MiB" }`.
+fn read_state(section: &mut Section<'_, '_>) -> Option<StateGrant> {
+    const KEY: &str = "state";
+    let is_table = matches!(section.node(KEY).map(|node| &node.value), Some(Value::Table(_)));
+    if !is_table {
+        let mut granted = false;
+        section.read(KEY, &mut granted);
+        return granted.then(StateGrant::default);
+    }
+    let mut grant = StateGrant::default();
+    let mut state = section.nested(KEY, keys::STATE);
+    state.read_within("keys", &mut grant.keys, 1..=1_000_000_000);
+    for (key, bytes) in [("value", &mut grant.value), ("total", &mut grant.total)] {
+        let mut size = Size::bytes(*bytes);
+        state.read_within(key, &mut size, Size::bytes(1)..=Size::gib(1024));
+        *bytes = size.as_u64();
+    }
+    Some(grant)
 }
 
 /// `seen` maps guest paths to the keys that granted them.
@@ -157,6 +179,12 @@ pub(crate) fn serialize<S: Serializer>(grants: &Grants, to: S) -> Result<S::Ok, 
         Other { host: Cow<'a, str>, guest: &'a str },
     }
     #[derive(Serialize)]
+    #[serde(untagged)]
+    enum State {
+        Refused(bool),
+        Quota { keys: u64, value: Size, total: Size },
+    }
+    #[derive(Serialize)]
     struct Written<'a> {
         read: Vec<Folder<'a>>,
         write: Vec<Folder<'a>>,
@@ -164,6 +192,7 @@ pub(crate) fn serialize<S: Serializer>(grants: &Grants, to: S) -> Result<S::Ok, 
         clocks: bool,
         random: bool,
         stdio: bool,
+        state: State,
         environment: BTreeMap<&'a str, &'a str>,
     }
     let folders = |write: bool| {
@@ -185,6 +214,12 @@ pub(crate) fn serialize<S: Serializer>(grants: &Grants, to: S) -> Result<S::Ok, 
         clocks: grants.clocks,
         random: grants.random,
         stdio: grants.stdio,
+        state: match grants.state {
+            Some(StateGrant { keys, value, total }) => {
+                State::Quota { keys, value: Size::bytes(value), total: Size::bytes(total) }
+            }
+            None => State::Refused(false),
+        },
         environment: names.map(|name| (&**name, secret::HIDDEN)).collect(),
     }
     .serialize(to)

@@ -21,6 +21,7 @@ pub(crate) const SECTIONS: &[&str] = &[
 pub(crate) const HOST: &[&str] = &[
     "plugins",
     "cache",
+    "state",
     "linked",
     "strict",
     "debounce",
@@ -106,7 +107,9 @@ pub(crate) const PLUGIN: [&str; OF_A_PLUGIN.len() + LIMITS.len()] = {
     keys
 };
 pub(crate) const GRANTS: &[&str] =
-    &["read", "write", "network", "environment", "clocks", "random", "stdio"];
+    &["read", "write", "network", "environment", "clocks", "random", "stdio", "state"];
+/// The keys of a grant of state.
+pub(crate) const STATE: &[&str] = &["keys", "value", "total"];
 /// The keys of a granted folder that the plugin sees under another path.
 pub(crate) const FOLDER: &[&str] = &["host", "guest"];
 pub(crate) const CAPABILITY: &[&str] = &[

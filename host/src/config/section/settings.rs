@@ -60,6 +60,9 @@ pub struct HostSettings {
     pub plugins: PathBuf,
     /// The folder of compiled code; a relative path is handled as for `plugins`.
     pub cache: PathBuf,
+    /// Needs a restart. The file in which the host keeps the state of plugins; empty = in memory. A relative path is
+    /// handled as for `plugins`.
+    pub state: PathBuf,
     /// Whether plugins that are linked into the program serve.
     pub linked: bool,
     /// Whether any failure refuses the whole change.
@@ -95,6 +98,7 @@ impl Default for HostSettings {
         HostSettings {
             plugins: PathBuf::from("plugins"),
             cache: PathBuf::from(".plugbay/cache"),
+            state: PathBuf::from(".plugbay/state.db"),
             linked: true,
             strict: false,
             debounce: Duration::from_millis(100),
@@ -155,6 +159,7 @@ fn read_host(root: &Table, report: &mut Report<'_>) -> HostSettings {
     let section = &mut Section::open(root, "host", keys::HOST, report);
     read_folder(section, "plugins", &mut host.plugins);
     read_optional_path(section, "cache", &mut host.cache);
+    read_optional_path(section, "state", &mut host.state);
     section.read("linked", &mut host.linked);
     section.read("strict", &mut host.strict);
     section.read_within("debounce", &mut host.debounce, Duration::ZERO..=MINUTE);

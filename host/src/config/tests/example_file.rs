@@ -98,6 +98,7 @@ fn the_file_marks_the_keys_that_need_a_restart() {
     other.server.listen.pop();
     other.admin.listen.pop();
     other.host.cache = "elsewhere".into();
+    other.host.state = "elsewhere.db".into();
     other.host.mapped = crate::config::Size::mib(1);
     other.host.mapped_beyond = plugbay_core::Isolation::Refuse;
     other.server.connections.max_connections = 1;

@@ -1,9 +1,10 @@
 //! Facts about a plugin for people: about a running one, or about the content of a file.
 
+use plugbay::config::Size;
 use plugbay::runtime::{PluginStats, RouteDescription};
 use plugbay::{
     Description, Grant, Grants, Inspection, Isolation, PlannedPlugin, PluginStatus, RouteStatus,
-    TrialStatus,
+    StateGrant, TrialStatus,
 };
 
 use super::print;
@@ -142,11 +143,16 @@ fn grants(open: &Grants, requested: &[Grant]) -> String {
     let switches = open.open().into_iter();
     let switches =
         switches.filter(|grant| matches!(grant, Grant::Clocks | Grant::Random | Grant::Stdio));
+    let state = open.state.map(|StateGrant { keys, value, total }| {
+        let (value, total) = (Size::bytes(value), Size::bytes(total));
+        format!("state of {keys} keys, {value} each, {total} together")
+    });
     let denied = requested.iter().filter(|grant| !open.open().contains(grant));
     let lines: Vec<String> = folders
         .chain(network)
         .chain(variables)
         .chain(switches.map(|grant| grant.to_string()))
+        .chain(state)
         .chain(denied.map(|grant| format!("not {grant}")))
         .collect();
     if lines.is_empty() { "nothing".to_owned() } else { lines.join("\n") }

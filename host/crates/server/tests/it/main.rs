@@ -62,6 +62,8 @@ mod routes;
 #[cfg(unix)]
 mod secrets;
 #[cfg(unix)]
+mod state;
+#[cfg(unix)]
 mod stop;
 mod support;
 mod tls;

@@ -20,6 +20,15 @@ pub(crate) const OTEL_LOGS: &str = "wasi:otel/logs@0.2.0-rc.2";
 pub(crate) const OTEL_METRICS: &str = "wasi:otel/metrics@0.2.0-rc.2";
 /// The interfaces of a draft, of which each version is another one, so that they are named in full.
 const OTEL: [&str; 4] = [OTEL_TYPES, OTEL_TRACING, OTEL_LOGS, OTEL_METRICS];
+/// The interfaces of `wasi:keyvalue` in the drafts that are in use.
+pub(crate) const KEYVALUE: [&str; 6] = [
+    "wasi:keyvalue/store@0.2.0-draft",
+    "wasi:keyvalue/atomics@0.2.0-draft",
+    "wasi:keyvalue/batch@0.2.0-draft",
+    "wasi:keyvalue/store@0.2.0-draft2",
+    "wasi:keyvalue/atomics@0.2.0-draft2",
+    "wasi:keyvalue/batch@0.2.0-draft2",
+];
 /// The packages of WASI 0.2 that are linked for components that import them.
 const WASI: [&str; 6] =
     ["wasi:io/", "wasi:clocks/", "wasi:random/", "wasi:cli/", "wasi:filesystem/", "wasi:sockets/"];
@@ -63,6 +72,7 @@ fn is_of_application(name: &str) -> bool {
 }
 
 const WITH_WASI: bool = cfg!(feature = "wasi");
+const WITH_STATE: bool = cfg!(feature = "state");
 
 /// Checks that the host offers every import of the component. `offered` are interfaces that are
 /// not WASI's.
@@ -71,20 +81,27 @@ pub(crate) fn check_imports(shape: &Shape, offered: &[String]) -> Result<(), Ref
         let is_stable = WASI.iter().any(|package| name.starts_with(package));
         is_stable && name.contains("@0.2.") || OTEL.contains(&name)
     };
-    let known = |name: &String| offered.contains(name) || WITH_WASI && is_wasi(name);
+    let is_state = |name: &str| KEYVALUE.contains(&name);
+    let known = |name: &String| {
+        offered.contains(name) || WITH_WASI && is_wasi(name) || WITH_STATE && is_state(name)
+    };
     let missing: Vec<&String> = shape.imports.iter().filter(|name| !known(name)).collect();
     if missing.is_empty() {
         return Ok(());
     }
     let message = format!(
-        "expected imports that this host offers, found {}; it offers {}{}",
+        "expected imports that this host offers, found {}; it offers {}{}{}",
         list(&missing),
         list(offered),
-        if WITH_WASI { ", WASI 0.2 and wasi:otel@0.2.0-rc.2" } else { "" }
+        if WITH_WASI { ", WASI 0.2 and wasi:otel@0.2.0-rc.2" } else { "" },
+        if WITH_STATE { ", wasi:keyvalue@0.2.0-draft and @0.2.0-draft2" } else { "" }
     );
     let hint = if missing.iter().any(|name| is_wasi(name)) {
         "this host is built without the feature `wasi`: build the host with it, or build the plugin \
          without WASI"
+    } else if missing.iter().any(|name| is_state(name)) {
+        "this host is built without the feature `state`: build the host with it, or build the plugin \
+         without state"
     } else {
         "build the plugin without these imports, or run it on a host that offers them"
     };

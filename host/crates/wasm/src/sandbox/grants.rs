@@ -25,6 +25,11 @@ pub(crate) const MAX_FILE_JOBS: usize = 8;
 /// answers, even after the call that waited for it has ended.
 pub(crate) const MAX_LOOKUPS: usize = 8;
 
+/// The most operations on one plugin's state at once: each is in the store's queue, even after the call that waited
+/// for it has ended.
+#[cfg(feature = "state")]
+pub(crate) const MAX_STATE_JOBS: usize = 16;
+
 /// The configuration keys of the limits whose excess is reported.
 const FILES: &str = "files";
 const LOGS: &str = "logs";
@@ -62,6 +67,9 @@ pub(crate) struct Sandbox {
     pub(crate) file_jobs: Arc<Semaphore>,
     /// Permits for further name look-ups.
     pub(crate) lookups: Arc<Semaphore>,
+    /// Permits for further operations on its state.
+    #[cfg(feature = "state")]
+    pub(crate) state_jobs: Arc<Semaphore>,
     observer: Arc<dyn Observer>,
 }
 
@@ -88,6 +96,8 @@ impl Sandbox {
             files: permits(usize::try_from(policy.files).unwrap_or(usize::MAX)),
             file_jobs: permits(MAX_FILE_JOBS),
             lookups: permits(MAX_LOOKUPS),
+            #[cfg(feature = "state")]
+            state_jobs: permits(MAX_STATE_JOBS),
             observer,
         }
     }

@@ -19,6 +19,8 @@ mod clocks;
 mod environment;
 mod file_streams;
 mod files;
+#[cfg(feature = "state")]
+mod keyvalue;
 mod listing;
 mod names;
 mod network;
@@ -42,6 +44,8 @@ use crate::sandbox::grants::{OpenPermit, Sandbox};
 use crate::sandbox::limits::RESOURCES;
 use crate::sandbox::state::State;
 
+#[cfg(feature = "state")]
+pub(crate) use keyvalue::add_to_linker as add_state_to_linker;
 pub use names::Resolve;
 pub(crate) use names::System;
 
