@@ -32,4 +32,6 @@ mod providers;
 mod rollback;
 mod sandbox;
 mod smoke;
+mod tools;
 mod traces;
+mod transform;

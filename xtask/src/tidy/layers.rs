@@ -5,7 +5,7 @@
 //! guard ← {wasm, native, host}
 //! abi ← {native, sdk}      document ← {core, sdk, server}
 //! {scaffold, toolchain} ← server       accept ← server      telemetry ← {host, server, discovery, otlp}
-//! core ← {otlp, profile} ← server
+//! core ← {otlp, profile} ← server      kind ← {scaffold, kind-macro}      kind-macro ← host
 //! ```
 //!
 //! A crate may depend on every crate from which a chain of arrows leads to it, and on no other.
@@ -16,7 +16,7 @@ use super::Violation;
 use crate::repository::Repository;
 
 /// The crates of the workspace, each with those on which it may depend.
-const ROOMS: [(&str, &[&str]); 18] = [
+const ROOMS: [(&str, &[&str]); 20] = [
     ("plugbay-registry", &[]),
     ("plugbay-guard", &[]),
     ("plugbay-document", &[]),
@@ -26,7 +26,9 @@ const ROOMS: [(&str, &[&str]); 18] = [
     ("plugbay-telemetry", &[]),
     ("plugbay-otlp", &["plugbay-core", "plugbay-telemetry"]),
     ("plugbay-profile", &["plugbay-core"]),
-    ("plugbay-scaffold", &[]),
+    ("plugbay-kind", &[]),
+    ("plugbay-kind-macro", &["plugbay-kind"]),
+    ("plugbay-scaffold", &["plugbay-kind"]),
     ("plugbay-toolchain", &[]),
     ("plugbay-core", &["plugbay-registry", "plugbay-document"]),
     ("plugbay-sdk", &["plugbay-abi", "plugbay-document", "plugbay-macros"]),
@@ -43,6 +45,7 @@ const ROOMS: [(&str, &[&str]); 18] = [
             "plugbay-guard",
             "plugbay-document",
             "plugbay-telemetry",
+            "plugbay-kind-macro",
         ],
     ),
     (
