@@ -24,6 +24,7 @@ pub fn check<K: WasmKind>(plugin: Vec<u8>, calls: &[(&str, Call<K>)]) -> Result<
     // One failure must not hide the next.
     config.defaults.breaker_failures = 0;
     let builder = Host::builder().config(config).watch(false).kind::<K>();
+    let source = Source::Memory("plugin".to_owned());
     let host =
         builder.artifact("plugin", plugin).build_blocking().map_err(|error| error.to_string())?;
     let status = host.status();

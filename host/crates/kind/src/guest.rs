@@ -194,13 +194,11 @@ fn error(error: plugbay_sdk::Error) -> bindings::plugbay::plugin::types::Error {
                 .replace("::core::option::Option::", "")
                 .replace("::core::result::Result::", "");
             let or_error = matches!(self.answer(function), Answer::OrError(_));
-            let unused: String =
-                function.params.iter().map(|(name, _)| ident(name)).collect::<Vec<_>>().join(", ");
-            let unused = if unused.is_empty() {
-                String::new()
-            } else {
-                format!("        let _ = ({unused}); // what the caller gives\n")
-            };
+            let unused: String = (function.params.iter())
+                .map(|(name, _)| {
+                    format!("        let _ = {}; // what the caller gives\n", ident(name))
+                })
+                .collect();
             let body = if or_error { format!("Ok({value})") } else { value.clone() };
             let _ = write!(
                 methods,
