@@ -59,6 +59,7 @@ mod builder;
 mod call;
 mod change;
 pub mod config;
+pub mod conformance;
 mod control;
 mod host;
 pub mod metrics;
@@ -87,6 +88,7 @@ pub use plugbay_core::{
     push_json_string, split_label,
 };
 pub use plugbay_document::Document;
+pub use plugbay_kind_macro::kind;
 pub use plugbay_registry::NotFound;
 pub use report::{Action, ActionReport, CallsLeft, Change, KeyChange, PluginChange, PluginVersion};
 pub use report::{
@@ -206,3 +208,7 @@ pub mod wasm {
         call_import, codecs, log, metrics_import, scan, types, wasmtime,
     };
 }
+
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+mod readme {}

@@ -38,6 +38,9 @@ mod native;
 /// # fn main() {}
 /// ```
 ///
+/// `own MODULE` offers a capability of an application's own kind: `MODULE` is what `plugbay new --kind FILE.wit` wrote
+/// of its interface, and the type before the colon implements the trait in it.
+///
 /// The plugin's version is its crate's. In a component the macro exports the world of each kind,
 /// `codec-plugin` and `handler-plugin`, which the linker merges. In a native library it defines the
 /// entry symbol; with the SDK's feature `linked` it registers the plugin instead.
@@ -58,6 +61,9 @@ macro_rules! export {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __capabilities {
+    ($p:ident [$($e:tt)*] [$($k:ident)*] own $module:ident $(, $($rest:tt)*)?) => {
+        $crate::__capabilities! { $p [$($e)* { own p [$module] *p }] [$($k)* own] $($($rest)*)? }
+    };
     ($p:ident [$($e:tt)*] [$($k:ident)*] $kind:ident $field:ident $(, $($rest:tt)*)?) => {
         $crate::__capabilities! {
             $p [$($e)* { $kind p p.$field }] [$($k)* $kind] $($($rest)*)?
@@ -96,6 +102,7 @@ macro_rules! __plugin {
                 const FUNCTIONS: &'static [$crate::__private::Functions<Self>] =
                     &[$($crate::__kind!($kind functions $p $self $($place)+)),+];
             }
+            $($crate::__kind!($kind exports $p $self $($place)+);)+
             $crate::__distinct_kinds! { __form ($p) $kinds }
         };
     };

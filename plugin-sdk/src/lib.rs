@@ -102,6 +102,7 @@ pub mod __private {
     pub use crate::exported::{Exported, Info};
     pub use crate::form::*;
     pub use crate::kind::*;
+    pub use wit_bindgen::rt;
 }
 
 #[cfg(doctest)]

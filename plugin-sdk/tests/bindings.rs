@@ -18,11 +18,11 @@ fn resolve() -> (Resolve, PackageId) {
     (resolve, package)
 }
 
-/// The worlds of the kinds, `KIND-plugin`, and the macro that lists the exports of each.
+/// The worlds of the kinds, `KIND-plugin`, with `base-plugin` for kinds of applications, and the macro that lists the exports of each.
 fn kinds() -> Vec<(String, String)> {
     let (resolve, package) = resolve();
     let names = resolve.packages[package].worlds.keys();
-    let kinds = names.filter(|name| name.ends_with("-plugin") && *name != "base-plugin");
+    let kinds = names.filter(|name| name.ends_with("-plugin"));
     kinds.map(|name| (name.clone(), format!("__world_{}", name.replace('-', "_")))).collect()
 }
 

@@ -1,54 +1,23 @@
-//! A kind of plugin that the application defines, with a WIT world of its own:
+//! A kind of plugin that the application defines, by a WIT interface of its own:
 //! `cargo run --example own_kind`.
 
 use std::error::Error;
-use std::sync::Arc;
 
-use plugbay::wasm::wasmtime::{self, component::TypedFunc};
-use plugbay::wasm::{Calls, Exports, WasmKind};
-use plugbay::{CallError, CallOptions, Context, Host, Kind};
+use plugbay::Host;
 
-/// What a caller of a greeter calls.
-pub(crate) trait Greet: Send + Sync {
-    fn greet(&self, context: &Context<'_>, name: &str) -> Result<String, CallError>;
-}
+use self::greeter::{Greeter, GreeterHandle, GreeterKind};
 
-/// The kind `greeter`.
-#[derive(Debug)]
-pub(crate) struct Greeter;
-
-impl Kind for Greeter {
-    const NAME: &'static str = "greeter";
-    type Call = dyn Greet;
-}
-
-impl WasmKind for Greeter {
-    const INTERFACE: &'static str = "acme:greet/greeter@0.1.0";
-    type Guest = TypedFunc<(u32, String), (String,)>;
-
-    fn load(exports: &mut Exports<'_>) -> wasmtime::Result<Self::Guest> {
-        exports.function("greet")
-    }
-
-    fn provide(calls: Calls<Self>) -> Arc<dyn Greet> {
-        Arc::new(calls)
-    }
-}
-
-impl Greet for Calls<Greeter> {
-    fn greet(&self, context: &Context<'_>, name: &str) -> Result<String, CallError> {
-        let params = (self.capability(), name.to_owned());
-        self.call(context, |greet| greet, params, |(greeting,)| Ok(greeting))
-    }
+/// The kind `greeter`: its trait, its handle, a mock of it, and a check of its plugins.
+pub(crate) mod greeter {
+    plugbay::kind!("examples/own_kind/greeter.wit");
 }
 
 /// Serves the plugin and asks its greeter.
 pub(crate) fn greet(plugin: Vec<u8>, name: &str) -> Result<String, Box<dyn Error>> {
     let folder = tempfile::tempdir()?;
-    let builder = Host::builder().plugins(folder.path()).kind::<Greeter>();
+    let builder = Host::builder().plugins(folder.path()).kind::<GreeterKind>();
     let host = builder.artifact("greeter", plugin).build_blocking()?;
-    let greeter = host.get::<Greeter>("hello")?;
-    Ok(greeter.call(CallOptions::default(), |greeter, context| greeter.greet(context, name))?)
+    Ok(GreeterHandle::find(&host, "hello")?.greet(name)?)
 }
 
 /// The plugin of this folder.

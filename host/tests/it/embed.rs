@@ -7,7 +7,7 @@ use plugbay::wasm::Engine;
 use plugbay::{CallErrorKind, CallOptions, Config, Error, Host, Reason};
 use plugbay_fixtures::{Guest, component};
 
-use crate::examples::own_kind::Greeter;
+use crate::examples::own_kind::greeter::GreeterKind as Greeter;
 use crate::examples::{embed, host_function, own_kind};
 use crate::support::{place, wait};
 
@@ -47,7 +47,9 @@ fn a_kind_of_the_application_is_served_like_any_other() {
     assert_eq!(site.running("hello").unwrap().capabilities, ["greeter:hello"]);
     let greeter = site.get::<Greeter>("hello").unwrap();
     let greet = |name: &str| {
-        greeter.call(CallOptions::default(), |greeter, context| greeter.greet(context, name))
+        greeter.call(CallOptions::default(), |greeter, context| {
+            greeter.greet(context, name.to_owned())
+        })
     };
     for _ in 0..10_000 {
         assert_eq!(greet("you").unwrap(), "Hello, you");

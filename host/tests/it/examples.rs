@@ -8,3 +8,5 @@ pub(crate) mod embed;
 pub(crate) mod host_function;
 #[path = "../../examples/own_kind/main.rs"]
 pub(crate) mod own_kind;
+#[path = "../../examples/transform/main.rs"]
+pub(crate) mod transform;

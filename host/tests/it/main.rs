@@ -34,4 +34,6 @@ mod sandbox;
 mod smoke;
 #[cfg(feature = "state")]
 mod state;
+mod tools;
 mod traces;
+mod transform;

@@ -10,7 +10,9 @@ use plugbay::{CallError, CallErrorKind, CallOptions, Context, Correlation, Error
 use plugbay_fixtures::{Behaviour, Export, Guest, component};
 
 use crate::examples::own_kind;
-use crate::examples::own_kind::Greeter;
+use crate::examples::own_kind::greeter::{
+    Greeter as _, GreeterHandle, GreeterKind as Greeter, GreeterMock, check_plugin,
+};
 use crate::support::{Site, lines, place, wait};
 
 /// The example's guest, with more imports: `imports` are lines of its world and fields of its
@@ -98,7 +100,9 @@ fn returns_a_large_answer() -> Vec<u8> {
 }
 
 fn greet(greeter: &Handle<Greeter>, name: &str) -> Result<String, CallError> {
-    match greeter.call(CallOptions::default(), |greeter, context| greeter.greet(context, name)) {
+    match greeter
+        .call(CallOptions::default(), |greeter, context| greeter.greet(context, name.to_owned()))
+    {
         Ok(greeting) => Ok(greeting),
         Err(Error::Call(error)) => Err(error),
         Err(error) => panic!("{error}"),
@@ -145,7 +149,8 @@ fn the_lines_of_a_call_name_its_request_without_any_span() {
     let greeter = site.get::<Greeter>("hello").unwrap();
     let request = Arc::new(Correlation::default().request_id("own-kind-7".parse().unwrap()));
     let options = CallOptions::default().correlated(&request);
-    let greeting = greeter.call(options, |greeter, context| greeter.greet(context, "you"));
+    let greeting =
+        greeter.call(options, |greeter, context| greeter.greet(context, "you".to_owned()));
     assert_eq!(greeting.unwrap(), "you");
     // A call of no request is in no line of that one.
     assert_eq!(greet(&greeter, "you").unwrap(), "you");
@@ -182,20 +187,83 @@ fn reads_the_clock_and_returns_a_large_answer() -> Vec<u8> {
     )
 }
 
-#[test]
-fn a_plugin_that_imports_wasi_keeps_its_limits() {
-    let spins = guest(
+/// A guest that imports WASI, and so runs on a fiber, with this body.
+fn on_a_fiber(body: &str) -> Vec<u8> {
+    guest(
         "package wasi:clocks@0.2.6 { interface monotonic-clock { now: func() -> u64; } }",
         [
             "import wasi:clocks/monotonic-clock@0.2.6;",
             "(import \"wasi:clocks/monotonic-clock@0.2.6\" \"now\" (func $now (result i64)))",
         ],
-        "(drop (call $now)) (loop $again (br $again))",
-    );
-    let site = site(spins, &format!("[plugins.hello]\ncpu = '50ms'\n{CLOCKS}"));
-    let greeter = site.get::<Greeter>("hello").unwrap();
-    let error = greet(&greeter, "you").unwrap_err();
-    assert_eq!((error.kind(), error.plugin()), (CallErrorKind::Cpu, Some("hello@1.0.0")));
+        &format!("(drop (call $now)) {body}"),
+    )
+}
+
+#[test]
+fn a_plugin_that_imports_wasi_keeps_its_limits() {
+    let spins = "(loop $again (br $again))";
+    let grows = "(if (i32.eq (memory.grow (i32.const 1000)) (i32.const -1)) (then unreachable))";
+    for (body, limit, kind) in [
+        (spins, "cpu = '50ms'", CallErrorKind::Cpu),
+        (spins, "cpu = '60s'\ndeadline = '50ms'", CallErrorKind::Deadline),
+        (grows, "memory = '1MiB'", CallErrorKind::Memory),
+    ] {
+        let site = site(on_a_fiber(body), &format!("[plugins.hello]\n{limit}\n{CLOCKS}"));
+        let greeter = site.get::<Greeter>("hello").unwrap();
+        let error = greet(&greeter, "you").unwrap_err();
+        assert_eq!((error.kind(), error.plugin()), (kind, Some("hello@1.0.0")), "{error}");
+    }
+}
+
+#[test]
+fn a_plugin_that_keeps_failing_gets_no_calls_and_is_counted() {
+    let traps = on_a_fiber("unreachable");
+    let site = site(traps, &format!("[plugins.hello]\nbreaker_failures = 2\n{CLOCKS}"));
+    let greeter = GreeterHandle::find(&site, "hello").unwrap();
+    let reasons: Vec<_> = (0..3).map(|_| greeter.greet("you").unwrap_err().reason()).collect();
+    assert_eq!(reasons, ["trap", "trap", "breaker-open"]);
+    let later = wait(greeter.greet_async("you")).unwrap_err();
+    assert_eq!(later.reason(), "breaker-open");
+    let status = site.status();
+    let hello = status.plugins.iter().find(|plugin| plugin.name == "hello").unwrap();
+    assert_eq!(hello.calls.failed.get("trap"), Some(&2));
+    assert_eq!(hello.stats.discarded, 2, "a trapped instance is never used again");
+}
+
+#[test]
+fn a_handle_made_from_wit_calls_every_plugin_with_and_without_a_runtime() {
+    for plugin in [own_kind::guest(), reads_the_clock(), calls_a_codec()] {
+        let site = site(plugin, CLOCKS);
+        let greeter = GreeterHandle::find(&site, "hello").unwrap();
+        assert!(greeter.greet("you").unwrap().ends_with("you"));
+        assert!(wait(greeter.greet_async("you")).unwrap().ends_with("you"));
+        let missed = GreeterHandle::find(&site, "helo").unwrap_err().to_string();
+        assert!(missed.contains("did you mean \"hello\""), "{missed}");
+    }
+}
+
+#[test]
+fn a_mock_answers_in_place_of_a_plugin() {
+    /// A function of an application.
+    fn welcome(greeter: &dyn crate::examples::own_kind::greeter::Greeter) -> String {
+        greeter.greet("Ada").unwrap_or_else(|error| error.to_string())
+    }
+    let mock = GreeterMock::default().on_greet(|name| Ok(format!("Welcome, {name}")));
+    assert_eq!(welcome(&mock), "Welcome, Ada");
+    assert_eq!(wait(mock.greet_async("Bob")).unwrap(), "Welcome, Bob");
+    assert!(welcome(&GreeterMock::default()).contains("expected GreeterMock::on_greet"));
+}
+
+#[test]
+fn a_check_of_a_plugin_says_what_it_failed() {
+    check_plugin(own_kind::guest()).unwrap();
+    let traps = check_plugin(guest("", ["", ""], "unreachable")).unwrap_err();
+    assert_eq!(traps.lines().count(), 2, "{traps}");
+    assert!(traps.starts_with("greeter:hello: greet of empty values: trap: "), "{traps}");
+    let other = check_plugin(Guest::codec("echo").build()).unwrap_err();
+    assert_eq!(other, "expected a capability of the kind greeter, found none");
+    let broken = check_plugin(*b"no plugin").unwrap_err();
+    assert!(broken.starts_with("refused: unknown-format"), "{broken}");
 }
 
 /// A greeter with asynchronous calls.

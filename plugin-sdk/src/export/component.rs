@@ -4,7 +4,16 @@
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __form {
-    (($plugin:ident) [$($kind:ident)*]) => {
+    // Only kinds of applications, whose modules export their interfaces: no world of a kind has the lifecycle.
+    (($plugin:ident) []) => {
+        $crate::__form! { ($plugin) }
+        $crate::__world_base_plugin!();
+    };
+    (($plugin:ident) [$($kind:ident)+]) => {
+        $crate::__form! { ($plugin) }
+        $($crate::__kind!($kind component PlugbayComponent);)+
+    };
+    (($plugin:ident)) => {
         impl $crate::__private::InstanceCell for $plugin {
             fn cell() -> &'static ::std::sync::OnceLock<Self> {
                 static CELL: ::std::sync::OnceLock<$plugin> = ::std::sync::OnceLock::new();
@@ -14,6 +23,5 @@ macro_rules! __form {
         type PlugbayComponent = $crate::__private::Component<$plugin>;
         $crate::__export_plugbay_plugin_lifecycle_1_0_0_cabi!(PlugbayComponent with_types_in
             $crate::__private::bindings::exports::plugbay::plugin::lifecycle);
-        $($crate::__kind!($kind component PlugbayComponent);)*
     };
 }

@@ -63,6 +63,8 @@ macro_rules! __codec {
             $crate::__private::bindings::exports::plugbay::plugin::codec);
         $crate::__world_codec_plugin!();
     };
+    // What one capability exports on its own.
+    (exports $($what:tt)+) => {};
     // An entry of a native plugin's list of kinds.
     (native $plugin:ident) => {
         <$crate::__private::Native<$plugin> as $crate::__private::codec::CodecExports>::CODEC

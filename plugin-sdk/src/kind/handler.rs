@@ -212,6 +212,8 @@ macro_rules! __handler {
             $crate::__private::bindings::exports::plugbay::plugin::handler);
         $crate::__world_handler_plugin!();
     };
+    // What one capability exports on its own.
+    (exports $($what:tt)+) => {};
     // An entry of a native plugin's list of kinds.
     (native $plugin:ident) => {
         <$crate::__private::Native<$plugin> as $crate::__private::handler::HandlerExports>::HANDLER

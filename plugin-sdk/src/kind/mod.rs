@@ -7,6 +7,7 @@
 
 pub mod codec;
 pub mod handler;
+pub mod own;
 
 /// The public names of the kinds: their traits, and the types of these.
 pub mod api {
@@ -23,6 +24,8 @@ pub enum Functions<P> {
     Codec(codec::Functions<P>),
     /// Of a handler.
     Handler(handler::Functions<P>),
+    /// Of a kind of an application: the code of its module calls the plugin itself.
+    Own,
 }
 
 /// A plugin whose capabilities can be called. [`export!`](crate::export) implements it, next to
@@ -58,6 +61,7 @@ fn find<P: Exported + Callable, F>(
 macro_rules! __kind {
     (codec $($what:tt)+) => { $crate::__codec!($($what)+) };
     (handler $($what:tt)+) => { $crate::__handler!($($what)+) };
+    (own $($what:tt)+) => { $crate::__own!($($what)+) };
 }
 
 /// Checks that each of the kinds is in the list, and writes the tokens that follow them.
@@ -67,6 +71,7 @@ macro_rules! __check_kinds {
     ([] $($then:tt)+) => { $($then)+ };
     ([codec $($kinds:ident)*] $($then:tt)+) => { $crate::__check_kinds! { [$($kinds)*] $($then)+ } };
     ([handler $($kinds:ident)*] $($then:tt)+) => { $crate::__check_kinds! { [$($kinds)*] $($then)+ } };
+    ([own $($kinds:ident)*] $($then:tt)+) => { $crate::__check_kinds! { [$($kinds)*] $($then)+ } };
     ([$other:ident $($kinds:ident)*] $($then:tt)+) => {
         ::core::compile_error!(::core::concat!(
             "expected `codec`, `handler`, `codec FIELD` or `handler FIELD`, found `",

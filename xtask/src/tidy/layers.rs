@@ -6,6 +6,7 @@
 //! abi ← {native, sdk}      document ← {core, sdk, server}
 //! {scaffold, toolchain} ← server       accept ← server      telemetry ← {host, server, discovery, otlp}
 //! core ← {otlp, profile} ← server       state ← {wasm, host}
+//! kind ← {scaffold, kind-macro}        kind-macro ← host
 //! ```
 //!
 //! A crate may depend on every crate from which a chain of arrows leads to it, and on no other.
@@ -16,7 +17,7 @@ use super::Violation;
 use crate::repository::Repository;
 
 /// The crates of the workspace, each with those on which it may depend.
-const ROOMS: [(&str, &[&str]); 19] = [
+const ROOMS: [(&str, &[&str]); 21] = [
     ("plugbay-registry", &[]),
     ("plugbay-guard", &[]),
     ("plugbay-document", &[]),
@@ -26,7 +27,9 @@ const ROOMS: [(&str, &[&str]); 19] = [
     ("plugbay-telemetry", &[]),
     ("plugbay-otlp", &["plugbay-core", "plugbay-telemetry"]),
     ("plugbay-profile", &["plugbay-core"]),
-    ("plugbay-scaffold", &[]),
+    ("plugbay-kind", &[]),
+    ("plugbay-kind-macro", &["plugbay-kind"]),
+    ("plugbay-scaffold", &["plugbay-kind"]),
     ("plugbay-state", &[]),
     ("plugbay-toolchain", &[]),
     ("plugbay-core", &["plugbay-registry", "plugbay-document"]),
@@ -45,6 +48,7 @@ const ROOMS: [(&str, &[&str]); 19] = [
             "plugbay-document",
             "plugbay-state",
             "plugbay-telemetry",
+            "plugbay-kind-macro",
         ],
     ),
     (

@@ -4,6 +4,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use plugbay_kind::KindError;
 use thiserror::Error;
 
 /// A file of a folder: its path from the folder, with `/`, and its text.
@@ -23,7 +24,7 @@ pub enum ScaffoldError {
     Reserved(String),
     /// There is no template of this kind in this language.
     #[error(
-        "expected a kind and a language with a template, found handler in C: take --kind codec, or --lang rust"
+        "expected a kind and a language with a template, found none: C has codec, JavaScript codec and handler, and Rust all"
     )]
     NoTemplate,
     /// There is something in the folder.
@@ -32,6 +33,12 @@ pub enum ScaffoldError {
     /// The folder is not that of a plugin with an SDK.
     #[error("expected a folder with the SDK in sdk/, found none in {}", .0.display())]
     NoSdk(PathBuf),
+    /// A file of a new kind is there already.
+    #[error("expected no file at {}, found one", .0.display())]
+    Exists(PathBuf),
+    /// The WIT is not that of a kind.
+    #[error(transparent)]
+    Wit(#[from] KindError),
     /// The SDK in the program cannot be read: a bug of the program.
     #[error("the SDK in this program is broken: {0}")]
     Sdk(String),
@@ -55,6 +62,8 @@ impl ScaffoldError {
             Self::NoTemplate => "no-template",
             Self::NotEmpty(_) => "folder-not-empty",
             Self::NoSdk(_) => "no-sdk",
+            Self::Exists(_) => "file-exists",
+            Self::Wit(_) => "wit",
             Self::Sdk(_) => "broken-sdk",
             Self::Io { .. } => "cannot-write",
         }

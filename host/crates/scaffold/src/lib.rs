@@ -7,6 +7,8 @@
 //! # Table of contents
 //!
 //! * [`Scaffold`]: what to make, of which [`Kind`] and in which [`Language`], and makes it;
+//! * [`OwnPlugin`]: the same for a kind that an application defines, from its WIT;
+//! * [`write_kind`]: the files of a new kind in an application;
 //! * [`write_sdk`]: writes the SDK of this program into a folder that exists, over an older one.
 //!
 //! Everything it writes is in the program: nothing is fetched, no other program is started.
@@ -15,10 +17,12 @@
 
 mod choices;
 mod files;
+mod own;
 mod scaffold;
 mod sdk;
 mod templates;
 
 pub use choices::{Kind, Language};
 pub use files::ScaffoldError;
+pub use own::{OwnPlugin, write_kind};
 pub use scaffold::{Scaffold, write_sdk};

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::choices::{Kind, Language};
 use crate::files::{File, ScaffoldError, write_new, write_over};
-use crate::{sdk, templates};
+use crate::{own, sdk, templates};
 
 /// The folder of the SDK in the folder of a plugin.
 const SDK: &str = "sdk";
@@ -69,21 +69,23 @@ impl Scaffold {
     }
 }
 
-/// Writes the SDK of this program into the folder of a plugin that has one, over it, and returns its folder.
+/// Writes the SDK of this program into the folder of a plugin that has one, over it, and what is made of the plugin's
+/// WIT, if it has its own. Returns the folder of the SDK.
 ///
 /// # Errors
 ///
 /// If the folder has no SDK, or if a file cannot be written.
 pub fn write_sdk(folder: &Path) -> Result<PathBuf, ScaffoldError> {
-    let own = folder.join(SDK);
-    let has = |(_, file): &(Language, &str)| own.join(file).exists();
+    let sdk = folder.join(SDK);
+    let has = |(_, file): &(Language, &str)| sdk.join(file).exists();
     let found = MARKS.into_iter().find(has);
     let (language, _) = found.ok_or_else(|| ScaffoldError::NoSdk(folder.to_owned()))?;
     write_over(folder, &sdk_files(language)?)?;
-    Ok(own)
+    own::write_again(folder)?;
+    Ok(sdk)
 }
 
-fn sdk_files(language: Language) -> Result<Vec<File>, ScaffoldError> {
+pub(crate) fn sdk_files(language: Language) -> Result<Vec<File>, ScaffoldError> {
     let files = match language {
         Language::Rust => sdk::for_rust()?,
         Language::C => sdk::for_c(),
@@ -93,7 +95,7 @@ fn sdk_files(language: Language) -> Result<Vec<File>, ScaffoldError> {
 }
 
 /// Checks the name of a plugin that is a crate's, too.
-fn check_name(name: &str) -> Result<(), ScaffoldError> {
+pub(crate) fn check_name(name: &str) -> Result<(), ScaffoldError> {
     let is_allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     let is_name = (1..=64).contains(&name.len())
         && name.bytes().all(is_allowed)

@@ -93,6 +93,37 @@ const JS_HANDLER: &[Template] = templates![
     "src/plugin.js" from "js/handler.js",
 ];
 
+/// What a plugin in Rust of an application's kind has beside what is made of the WIT.
+const RUST_OWN: &[Template] = templates![
+    "AGENTS.md" from "rust-own/AGENTS.md",
+    "Cargo.toml" from "rust-own/Cargo.toml.txt",
+    "README.md" from "rust-own/README.md",
+];
+
+/// A new kind, in the folder of an application.
+const KIND: &[Template] = templates![
+    "wit/kind-name.wit" from "kind/kind.wit",
+    "src/kind_name.rs" from "kind/kind.rs",
+];
+
+/// The files of a plugin of an application's kind, without the SDK and what is made of the WIT.
+pub(crate) fn own(name: &str, kind: &str) -> Vec<File> {
+    let common = ALL.iter().chain(RUST).filter(|(to, _)| *to != "AGENTS.md").chain(RUST_OWN);
+    common
+        .map(|(to, text)| ((*to).to_owned(), filled(text, name).replace("kind-name", kind)))
+        .collect()
+}
+
+/// The files of a new kind: first its WIT.
+pub(crate) fn kind(name: &str) -> Vec<File> {
+    let named = |text: &str| {
+        text.replace("kind-name", name)
+            .replace("kind_name", &name.replace('-', "_"))
+            .replace("KindName", &type_name(name))
+    };
+    KIND.iter().map(|(to, text)| (named(to), named(text))).collect()
+}
+
 /// The files of the plugin, without the SDK.
 pub(crate) fn files(name: &str, kind: Kind, language: Language) -> Vec<File> {
     let own: &[&[Template]] = match (language, kind) {
@@ -107,7 +138,7 @@ pub(crate) fn files(name: &str, kind: Kind, language: Language) -> Vec<File> {
 }
 
 /// A template with the plugin's name in it.
-fn filled(template: &str, name: &str) -> String {
+pub(crate) fn filled(template: &str, name: &str) -> String {
     template
         .replace("plugin-name", name)
         .replace("plugin_name", &name.replace('-', "_"))

@@ -47,6 +47,8 @@ enum Command {
     Inspect(inspect::Inspect),
     Check(check::Check),
     New(author::New),
+    #[command(subcommand)]
+    Kind(author::KindCommand),
     Build(author::Build),
     Test(author::Test),
     Dev(author::Dev),
@@ -108,6 +110,7 @@ fn dispatch(cli: &Cli) -> Result<Outcome, Failure> {
         Command::Inspect(inspect) => inspect.run(globals),
         Command::Check(check) => check.run(globals),
         Command::New(new) => new.run(globals),
+        Command::Kind(kind) => kind.run(globals),
         Command::Build(build) => build.run(globals),
         Command::Test(test) => test.run(globals),
         Command::Dev(dev) => dev.run(globals),

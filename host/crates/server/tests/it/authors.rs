@@ -14,6 +14,14 @@ use tempfile::TempDir;
 use super::cli::clean;
 use super::support::ask;
 
+/// A kind of an application.
+mod greeter {
+    plugbay::kind!("tests/it/greeter.wit");
+}
+
+/// Its interface.
+const GREETER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/greeter.wit");
+
 /// The longest time until a change is live, with the build of a plugin in C.
 const SOON: Duration = Duration::from_mins(1);
 
@@ -318,4 +326,63 @@ fn every_template_in_rust_passes_its_tests() {
                 .collect();
         assert!(files.iter().all(|file| file.exists()), "{files:?}");
     }
+}
+
+#[test]
+fn a_kind_of_an_application_and_its_plugin_are_made_by_two_commands() {
+    let author = Author::new();
+    let made = author.run("", &["kind", "new", "fraud-check"]).ok();
+    assert!(made.out.contains("plugbay new PLUGIN --kind wit/fraud-check.wit"), "{made:?}");
+    let again = author.run("", &["kind", "new", "fraud-check"]);
+    assert!(again.code == 2 && again.err.contains("found one"), "{again:?}");
+    author.run("", &["new", "rules", "--kind", "wit/fraud-check.wit"]).ok();
+    for file in [
+        "src/lib.rs",
+        "src/kind.rs",
+        "src/kind/bindings.rs",
+        "wit/fraud-check.wit",
+        "sdk/Cargo.toml",
+    ] {
+        assert!(author.folder().join("rules").join(file).exists(), "{file}");
+    }
+    author.edit("wit/fraud-check.wit", "-> result<string, error>", "-> stream<u8>");
+    let refused = author.run("", &["new", "other", "--kind", "wit/fraud-check.wit"]);
+    assert!(refused.code == 2 && refused.err.contains("found a stream"), "{refused:?}");
+    let unknown = author.run("", &["new", "other", "--kind", "filter"]);
+    assert!(
+        unknown.code == 2 && unknown.err.contains("expected codec, handler, or"),
+        "{unknown:?}"
+    );
+}
+
+#[test]
+#[ignore = "builds the SDK for WebAssembly and natively: minutes"]
+fn a_plugin_of_an_own_kind_builds_passes_its_test_and_serves() {
+    use self::greeter::{Greeter as _, GreeterHandle, GreeterKind, Person, check_plugin};
+
+    let author = Author::new();
+    author.run("", &["new", "polite", "--kind", GREETER]).ok();
+    let unit = Command::new("cargo")
+        .args(["test", "--quiet"])
+        .current_dir(author.folder().join("polite"))
+        .output()
+        .unwrap();
+    assert!(unit.status.success(), "{}", String::from_utf8_lossy(&unit.stderr));
+    author.edit("polite/src/lib.rs", "Ok(String::from(\"\"))", "{ ensure!(!who.name.is_empty(), invalid_input, \"expected a name, found none\"); Ok(format!(\"Dear {}\", who.name)) }");
+    let built = author.run("polite", &["build"]).ok();
+    let plugin = fs::read(author.folder().join("polite").join(built.out.trim())).unwrap();
+    check_plugin(plugin.clone()).unwrap();
+
+    let mut config = plugbay::Config::default();
+    config.host.linked = false;
+    config.host.cache = PathBuf::new();
+    let builder = plugbay::Host::builder().config(config).watch(false).kind::<GreeterKind>();
+    let host = builder.artifact("polite", plugin).build_blocking().unwrap();
+    let polite = GreeterHandle::find(&host, "polite").unwrap();
+    let person = |name: &str| Person { name: name.to_owned(), titles: Vec::new(), tone: None };
+    assert_eq!(polite.greet(&person("Ada")).unwrap(), "Dear Ada");
+    let error = polite.greet(&person("")).unwrap_err();
+    assert_eq!(error.reason(), "invalid-input");
+    assert!(error.to_string().contains("expected a name, found none"), "{error}");
+    assert_eq!(polite.count().unwrap(), 0);
 }

@@ -60,7 +60,7 @@ pub(crate) fn settings() -> insta::Settings {
 
 #[test]
 fn help_of_every_command_is_as_recorded() {
-    let commands: [&[&str]; 37] = [
+    let commands: [&[&str]; 38] = [
         &[],
         &["up"],
         &["list"],
@@ -90,6 +90,7 @@ fn help_of_every_command_is_as_recorded() {
         &["version"],
         &["completions"],
         &["new"],
+        &["kind", "new"],
         &["build"],
         &["test"],
         &["dev"],

@@ -1,10 +1,11 @@
 //! `new`
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use plugbay::escaped;
-use plugbay_scaffold::{Kind, Language, Scaffold, ScaffoldError, write_sdk};
+use plugbay_scaffold::{Kind, Language, OwnPlugin, Scaffold, ScaffoldError, write_sdk};
 use serde_json::json;
 
 use crate::cli::failure::{Failure, Outcome};
@@ -21,14 +22,15 @@ use crate::cli::print;
   plugbay new greeter --kind handler
   plugbay new rot13 --lang c
   plugbay new greeter --kind handler --lang js
+  plugbay new polite --kind ../app/wit/greeter.wit   of a kind that an application defines
   plugbay new --sdk                     in a plugin's folder: the SDK of this program, in place of an older one")]
 pub(in crate::cli) struct New {
     /// The plugin's name: a-z, 0-9 and -
     #[arg(value_name = "NAME", required_unless_present = "sdk")]
     name: Option<String>,
 
-    /// What the plugin offers
-    #[arg(long, value_name = "KIND", default_value = "codec")]
+    /// What the plugin offers: codec, handler, or the WIT file of an application's own kind
+    #[arg(long, value_name = "KIND", default_value = "codec", value_parser = KindName::parse)]
     kind: KindName,
 
     /// Its language
@@ -44,12 +46,31 @@ pub(in crate::cli) struct New {
     sdk: bool,
 }
 
-#[derive(Clone, Copy, ValueEnum)]
+#[derive(Clone)]
 enum KindName {
     /// Documents to bytes, and back
     Codec,
     /// HTTP requests to answers
     Handler,
+    /// What this WIT file says
+    Own(PathBuf),
+}
+
+impl KindName {
+    fn parse(text: &str) -> Result<Self, String> {
+        let path = Path::new(text);
+        match text {
+            "codec" => Ok(Self::Codec),
+            "handler" => Ok(Self::Handler),
+            _ if path.extension().is_some_and(|extension| extension == "wit") => {
+                Ok(Self::Own(path.to_owned()))
+            }
+            _ => {
+                Err("expected codec, handler, or the path of a WIT file, which ends in .wit"
+                    .to_owned())
+            }
+        }
+    }
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -69,16 +90,17 @@ impl New {
             let written = write_sdk(folder)?;
             return said(globals, &written, &format!("wrote {}", written.display()));
         };
-        let kind = match self.kind {
+        let folder = self.folder.clone().unwrap_or_else(|| PathBuf::from(name));
+        let kind = match &self.kind {
             KindName::Codec => Kind::Codec,
             KindName::Handler => Kind::Handler,
+            KindName::Own(wit) => return self.own(globals, name, wit, &folder),
         };
         let language = match self.lang {
             LanguageName::Rust => Language::Rust,
             LanguageName::C => Language::C,
             LanguageName::Js => Language::Js,
         };
-        let folder = self.folder.clone().unwrap_or_else(|| PathBuf::from(name));
         Scaffold { name: name.clone(), kind, language }.write(&folder)?;
         let at = folder.display();
         let text = format!(
@@ -86,9 +108,31 @@ impl New {
         );
         said(globals, &folder, &text)
     }
+
+    /// Makes the folder of a plugin of an application's kind.
+    fn own(
+        &self,
+        globals: &Globals,
+        name: &str,
+        wit: &Path,
+        folder: &Path,
+    ) -> Result<Outcome, Failure> {
+        if !matches!(self.lang, LanguageName::Rust) {
+            return Err(ScaffoldError::NoTemplate.into());
+        }
+        let file = wit.display().to_string();
+        let text = fs::read_to_string(wit)
+            .map_err(|error| Failure::usage(format!("cannot read {}: {error}", escaped(&file))))?;
+        OwnPlugin { name: name.to_owned(), wit: text, file }.write(folder)?;
+        let at = folder.display();
+        let text = format!(
+            "made {at}: next\n  cd {at}\n  cargo test       calls its functions\n  plugbay build    makes the file for the application's plugin folder"
+        );
+        said(globals, folder, &text)
+    }
 }
 
-fn said(globals: &Globals, folder: &Path, text: &str) -> Result<Outcome, Failure> {
+pub(super) fn said(globals: &Globals, folder: &Path, text: &str) -> Result<Outcome, Failure> {
     if globals.json {
         print::json(&json!({ "folder": folder }))?;
     } else {
