@@ -11,7 +11,7 @@ use crate::{CallError, Config, Context, Host, Kind, Source};
 pub type Call<K> = fn(&<K as Kind>::Call, &Context<'_>) -> Result<(), CallError>;
 
 /// Loads the plugin alone, and calls every capability of the kind that it offers. A call passes if the plugin
-/// answers, or returns an error of its own; it fails if the plugin traps, exceeds a limit or breaks the contract.
+/// answers, or refuses the input; it fails if the plugin fails inside, traps, exceeds a limit or breaks the contract.
 ///
 /// # Errors
 ///
@@ -53,7 +53,7 @@ pub fn check<K: WasmKind>(plugin: Vec<u8>, calls: &[(&str, Call<K>)]) -> Result<
     if failures.is_empty() { Ok(()) } else { Err(failures) }
 }
 
-/// Whether the error is one that the plugin returned, and none that it caused.
+/// Whether the plugin says by the error that it does not do this, and not that it failed.
 fn is_answer(error: &CallError) -> bool {
     use crate::CallErrorKind::{InvalidInput, Unavailable, Unsupported};
     matches!(error.kind(), InvalidInput | Unsupported | Unavailable)

@@ -28,21 +28,15 @@
 //! Only components have state: in a native library or a linked crate each function returns
 //! [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported).
 
+pub(crate) mod keys;
+
+pub use keys::Keys;
+
 use crate::{Result, form};
 
 /// A named set of keys. Opening one costs no access to the store, and there is nothing to create.
 #[derive(Debug)]
 pub struct Bucket(form::Bucket);
-
-/// One page of keys.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Keys {
-    /// The keys, in ascending order of their bytes.
-    pub keys: Vec<String>,
-    /// What [`Bucket::list`] takes for the next page; `None` after the last one.
-    pub cursor: Option<String>,
-}
 
 impl Bucket {
     /// Opens a bucket of the plugin. No other plugin has access to it.

@@ -314,12 +314,16 @@ mod tests {
             clocks: true,
             random: true,
             stdio: true,
+            state: Some(StateGrant { keys: 1, ..StateGrant::default() }),
         };
         let json = serde_json::to_string(&grants).unwrap();
         assert_eq!(serde_json::from_str::<Grants>(&json).unwrap(), grants);
         let grants = serde_json::to_string(&Grant::ALL).unwrap();
-        assert_eq!(grants, r#"["files","network","environment","clocks","random","stdio"]"#);
-        assert_eq!(serde_json::from_str::<[Grant; 6]>(&grants).unwrap(), Grant::ALL);
+        assert_eq!(
+            grants,
+            r#"["files","network","environment","clocks","random","stdio","state"]"#
+        );
+        assert_eq!(serde_json::from_str::<[Grant; 7]>(&grants).unwrap(), Grant::ALL);
         assert!(serde_json::from_str::<HostPattern>(r#""10.0.0.0/x""#).is_err());
     }
 }

@@ -399,7 +399,7 @@ impl {kind} for {kind}Mock {{
         let _ = write!(
             code,
             "/// Checks that a plugin can be one of this application: a host loads it, it offers a {name}, and each function
-/// answers values at the edges, with a value or with an error of its own, and neither traps nor exceeds a limit.
+/// answers values at the edges, with a value or by refusing it, and neither fails, traps nor exceeds a limit.
 ///
 /// # Errors
 ///

@@ -24,7 +24,7 @@ pub enum ScaffoldError {
     Reserved(String),
     /// There is no template of this kind in this language.
     #[error(
-        "expected a kind and a language with a template, found none: C has codec, JavaScript codec and handler, and Rust all"
+        "expected a kind that has a template in this language, found another: take --lang rust, which has all; C has codec, JavaScript codec and handler"
     )]
     NoTemplate,
     /// There is something in the folder.

@@ -17,6 +17,7 @@
 
 mod choices;
 mod files;
+mod name;
 mod own;
 mod scaffold;
 mod sdk;

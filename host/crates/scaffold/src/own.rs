@@ -8,8 +8,8 @@ use wit_bindgen_core::wit_parser::Resolve;
 use wit_bindgen_core::{Files, WorldGenerator as _};
 
 use crate::files::{File, ScaffoldError, write_new, write_over};
-use crate::scaffold::{check_name, sdk_files};
-use crate::{Language, templates};
+use crate::name::check_name;
+use crate::{Language, sdk, templates};
 
 /// The files that are made from the WIT, in the folder of a plugin.
 const KIND: &str = "src/kind.rs";
@@ -52,7 +52,7 @@ impl OwnPlugin {
             .push(("src/lib.rs".to_owned(), templates::filled(&kind.guest_template(), &self.name)));
         files.push((format!("wit/{}.wit", kind.name()), self.wit.clone()));
         files.extend(made_of(&kind)?);
-        files.extend(sdk_files(Language::Rust)?);
+        files.extend(sdk::files(Language::Rust)?);
         write_new(folder, &files)
     }
 }

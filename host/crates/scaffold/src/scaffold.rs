@@ -4,30 +4,12 @@ use std::path::{Path, PathBuf};
 
 use crate::choices::{Kind, Language};
 use crate::files::{File, ScaffoldError, write_new, write_over};
+use crate::name::check_name;
 use crate::{own, sdk, templates};
-
-/// The folder of the SDK in the folder of a plugin.
-const SDK: &str = "sdk";
 
 /// The file by which the SDK of a language is known.
 const MARKS: [(Language, &str); 3] =
     [(Language::Rust, "Cargo.toml"), (Language::C, "plugbay.h"), (Language::Js, "plugbay.js")];
-
-/// Names that are words of Rust, or crates that every plugin has.
-const RESERVED: [&str; 12] = [
-    "as",
-    "core",
-    "crate",
-    "fn",
-    "plugbay-abi",
-    "plugbay-sdk",
-    "self",
-    "std",
-    "super",
-    "test",
-    "type",
-    "use",
-];
 
 /// A new plugin.
 ///
@@ -64,7 +46,7 @@ impl Scaffold {
             return Err(ScaffoldError::NoTemplate);
         }
         let mut files = templates::files(&self.name, self.kind, self.language);
-        files.extend(sdk_files(self.language)?);
+        files.extend(sdk::files(self.language)?);
         write_new(folder, &files)
     }
 }
@@ -76,54 +58,18 @@ impl Scaffold {
 ///
 /// If the folder has no SDK, or if a file cannot be written.
 pub fn write_sdk(folder: &Path) -> Result<PathBuf, ScaffoldError> {
-    let sdk = folder.join(SDK);
+    let sdk = folder.join(sdk::FOLDER);
     let has = |(_, file): &(Language, &str)| sdk.join(file).exists();
     let found = MARKS.into_iter().find(has);
     let (language, _) = found.ok_or_else(|| ScaffoldError::NoSdk(folder.to_owned()))?;
-    write_over(folder, &sdk_files(language)?)?;
+    write_over(folder, &sdk::files(language)?)?;
     own::write_again(folder)?;
     Ok(sdk)
-}
-
-pub(crate) fn sdk_files(language: Language) -> Result<Vec<File>, ScaffoldError> {
-    let files = match language {
-        Language::Rust => sdk::for_rust()?,
-        Language::C => sdk::for_c(),
-        Language::Js => sdk::for_js(),
-    };
-    Ok(files.into_iter().map(|(name, text)| (format!("{SDK}/{name}"), text)).collect())
-}
-
-/// Checks the name of a plugin that is a crate's, too.
-pub(crate) fn check_name(name: &str) -> Result<(), ScaffoldError> {
-    let is_allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    let is_name = (1..=64).contains(&name.len())
-        && name.bytes().all(is_allowed)
-        && name.starts_with(|first: char| first.is_ascii_lowercase())
-        && !name.ends_with('-');
-    if !is_name {
-        return Err(ScaffoldError::Name(name.to_owned()));
-    }
-    if RESERVED.contains(&name) {
-        return Err(ScaffoldError::Reserved(name.to_owned()));
-    }
-    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn names_are_those_of_plugins_and_crates() {
-        for name in ["a", "my-csv", "v2"] {
-            assert!(check_name(name).is_ok(), "{name}");
-        }
-        for name in ["", "A", "2a", "a_b", "a-", "../a", "a.b", "é", &"a".repeat(65)] {
-            assert_eq!(check_name(name).unwrap_err().reason(), "plugin-name", "{name}");
-        }
-        assert_eq!(check_name("core").unwrap_err().reason(), "reserved-name");
-    }
 
     #[test]
     fn a_folder_with_files_is_left_alone() {

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use toml::{Table, Value};
 
+use crate::choices::Language;
 use crate::files::{File, ScaffoldError};
 
 /// Every file, by its path in the SDK; `repository.toml` is the manifest of the repository's workspace.
@@ -23,6 +24,19 @@ const MEMBERS: [&str; 3] = ["abi", "accept", "document"];
 
 /// The tables of a manifest that an SDK without tests of its own has no use for.
 const FOR_TESTS: [&str; 3] = ["dev-dependencies", "test", "bench"];
+
+/// The folder of the SDK in the folder of a plugin.
+pub(crate) const FOLDER: &str = "sdk";
+
+/// The files of the SDK for plugins in a language, by their paths in the folder of a plugin.
+pub(crate) fn files(language: Language) -> Result<Vec<File>, ScaffoldError> {
+    let files = match language {
+        Language::Rust => for_rust()?,
+        Language::C => for_c(),
+        Language::Js => for_js(),
+    };
+    Ok(files.into_iter().map(|(name, text)| (format!("{FOLDER}/{name}"), text)).collect())
+}
 
 /// The files of the SDK for plugins in Rust.
 pub(crate) fn for_rust() -> Result<Vec<File>, ScaffoldError> {

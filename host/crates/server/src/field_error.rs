@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_path_to_error::{Path, Segment};
 use utoipa::ToSchema;
 
-use crate::problem::{MAX_REPEATED, shortened};
+use crate::repeated::{MAX_REPEATED, shortened};
 
 /// What is wrong with one field of a request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

@@ -80,6 +80,7 @@ mod listeners;
 pub mod log;
 mod problem;
 mod rate;
+mod repeated;
 mod request_id;
 mod server;
 mod shared;

@@ -58,6 +58,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::field_error::FieldError;
+pub(crate) use crate::repeated::{MAX_PATH, MAX_REPEATED, shortened};
 use crate::request_id::{self, REQUEST_ID};
 
 /// An error for a client. It is boxed, because every handler returns a `Result` with it.
@@ -73,23 +74,6 @@ struct Parts {
     instance: Option<String>,
     errors: Vec<FieldError>,
     headers: HeaderMap,
-}
-
-/// The maximum length of a client's text that an answer repeats, in characters.
-pub(crate) const MAX_REPEATED: usize = 60;
-/// The most characters of a path in a line of the log and in a span.
-pub(crate) const MAX_PATH: usize = 512;
-
-/// The beginning of a text that a client sent, to repeat `most` characters of it in an answer or a log line.
-pub(crate) fn shortened(text: &str, most: usize) -> Cow<'_, str> {
-    // No text has more characters than bytes.
-    if text.len() <= most {
-        return text.into();
-    }
-    match text.char_indices().nth(most) {
-        Some((end, _)) => format!("{}…", &text[..end]).into(),
-        None => text.into(),
-    }
 }
 
 /// The default `Retry-After`, in seconds.

@@ -72,6 +72,11 @@ fn operating() {
 }
 
 #[test]
+fn state() {
+    run("docs/state.md");
+}
+
+#[test]
 fn http() {
     run("docs/http.md");
 }
@@ -181,6 +186,7 @@ fn every_guide_has_a_test() {
         "metrics.md",
         "observing.md",
         "operating.md",
+        "state.md",
         "tracing.md",
         "writing-a-plugin.md",
     ];

@@ -91,7 +91,13 @@ fn a_folder_for_writing_with_files_of_the_host_is_refused() {
         place.assert_refused(&text, "plugins.x.grants.write[0]", &[what]);
     }
     let elsewhere = "[host]\nplugins = '@/other'\ncache = '/var/cache'\n";
-    let text = format!("{elsewhere}[plugins.x.grants]\nwrite = ['@/settings']");
+    let text = format!("{elsewhere}[plugins.x.grants]\nwrite = ['@/etc/.plugbay']");
+    place.assert_refused(
+        &text,
+        "plugins.x.grants.write[0]",
+        &["the file of the plugins' states,", "state.db"],
+    );
+    let text = format!("{elsewhere}state = ''\n[plugins.x.grants]\nwrite = ['@/settings']");
     place.assert_refused(
         &text,
         "plugins.x.grants.write[0]",

@@ -2,7 +2,7 @@
 
 use std::path::{Path, absolute};
 
-use plugbay_core::{FolderGrant, Grants};
+use plugbay_core::{FolderGrant, Grants, StateGrant};
 use serde_json::json;
 
 use super::{brief, good, refused};
@@ -158,7 +158,8 @@ fn errors_show_lines_without_secrets() {
 #[test]
 fn grants_are_shown_as_they_are_written() {
     let text = "[plugins.x.grants]\nread = ['/a', { host = '/b', guest = '/c' }]\nwrite = []\n\
-                network = ['a.org:1', '[::1]:*']\nclocks = false\nrandom = false\nstdio = true\n";
+                network = ['a.org:1', '[::1]:*']\nclocks = false\nrandom = false\nstdio = true\n\
+                state = { keys = 10, total = '2MiB' }\n";
     let config = good(text);
     let shown = serde_json::to_value(&config.plugins["x"].grants).expect("json");
     assert_eq!(shown["files"][0]["guest"], "/a", "as the core shows it");
@@ -168,8 +169,22 @@ fn grants_are_shown_as_they_are_written() {
         json!({
             "read": ["/a", { "host": "/b", "guest": "/c" }], "write": [], "network": ["a.org:1", "[::1]:*"],
             "clocks": false, "random": false, "stdio": true, "environment": {},
+            "state": { "keys": 10, "value": "1MiB", "total": "2MiB" },
         })
     );
     let shown = toml::to_string_pretty(&config).expect("toml");
     assert_eq!(good(&shown).plugins["x"].grants, config.plugins["x"].grants, "{shown}");
+}
+
+#[test]
+fn state_is_granted_as_a_whole_or_with_bounds() {
+    let state =
+        |text: &str| good(&format!("[plugins.x.grants]\nstate = {text}")).plugins["x"].grants.state;
+    assert_eq!(state("false"), None);
+    assert_eq!(state("true"), Some(StateGrant::default()));
+    let bounded = StateGrant { keys: 10, value: 1024, ..StateGrant::default() };
+    assert_eq!(state("{ keys = 10, value = '1KiB' }"), Some(bounded));
+    for wrong in ["1", "'yes'", "{ keys = 0 }", "{ total = '2TiB' }", "{ sum = 1 }"] {
+        refused(&format!("[plugins.x.grants]\nstate = {wrong}"));
+    }
 }

@@ -110,7 +110,7 @@ flag a = 1�b: expected a dotted key such as server.listen
  = a part with a dot in it is quoted: plugins."a.b".enabled
 
 flag host.strikt: host.strikt: unknown key; did you mean `strict`?
- = keys of [host]: plugins, cache, linked, strict, debounce, rescan, drain, parallel, mapped, mapped_beyond, history, probes, stall_timeout
+ = keys of [host]: plugins, cache, state, linked, strict, debounce, rescan, drain, parallel, mapped, mapped_beyond, history, probes, stall_timeout
 
 flag host.strict: host.strict: expected true or false, found "perhaps"
 

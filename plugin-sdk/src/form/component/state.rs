@@ -1,7 +1,7 @@
 //! State by the imports of `wasi:keyvalue`.
 
 use super::keyvalue::wasi::keyvalue::{atomics, store};
-use crate::state::Keys;
+use crate::state::keys::Keys;
 use crate::{Error, Result};
 
 #[derive(Debug)]

@@ -1,6 +1,6 @@
 //! The C vtable has no functions for state.
 
-use crate::state::Keys;
+use crate::state::keys::Keys;
 use crate::{Error, Result};
 
 /// There is none.

@@ -16,6 +16,11 @@ const ALLOWED: [&[&str]; 1] = [
     &[
         "host/crates/wasm/src/sandbox/state.rs",
         "host/crates/wasm/src/wasi/files.rs",
+        "host/crates/wasm/src/wasi/keyvalue/arguments.rs",
+        "host/crates/wasm/src/wasi/keyvalue/atomics.rs",
+        "host/crates/wasm/src/wasi/keyvalue/batch.rs",
+        "host/crates/wasm/src/wasi/keyvalue/mod.rs",
+        "host/crates/wasm/src/wasi/keyvalue/store.rs",
         "host/crates/wasm/src/wasi/mod.rs",
         "host/crates/wasm/src/wasi/names.rs",
         "host/crates/wasm/src/wasi/network.rs",

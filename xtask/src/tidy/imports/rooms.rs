@@ -20,7 +20,7 @@ const ROOMS: [(&str, &[&str]); 7] = [
     ("control", &["error", "config", "report", "set", "change", "call"]),
 ];
 /// Files and folders that may import all rooms.
-const TOP: [&str; 5] = ["builder", "host", "lib", "metrics", "status"];
+const TOP: [&str; 6] = ["builder", "conformance", "host", "lib", "metrics", "status"];
 
 pub(super) fn check(imports: &[Import]) -> Vec<Violation> {
     imports.iter().filter_map(problem).collect()

@@ -7,7 +7,8 @@ plugbay::kind!("wit/kind-name.wit");
 mod tests {
     use std::path::Path;
 
-    /// Checks each plugin of the folder `plugins`: what this prints is why the application could not use it.
+    /// Checks each plugin of the folder `plugins`, if there is one: what this prints is why the application could not
+    /// use it.
     #[test]
     fn plugins_conform() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("plugins");

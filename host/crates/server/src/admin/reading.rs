@@ -1,6 +1,7 @@
 //! Reads the parts of a request, and says of what it cannot read at which place that stands.
 
 use std::error::Error as _;
+use std::iter::successors;
 
 use axum::body::Bytes;
 use axum::extract::path::ErrorKind;
@@ -10,6 +11,9 @@ use serde::de::value;
 
 use crate::field_error::FieldError;
 use crate::problem::Problem;
+
+/// What axum's `Query` fails with: an error of the parameters, and where it is.
+type At = serde_path_to_error::Error<value::Error>;
 
 /// Reads the JSON of a body, which the layer for repeated requests has bounded.
 pub(super) fn json<'b, T: Deserialize<'b>>(body: &'b Bytes, expected: &str) -> Result<T, Problem> {
@@ -31,10 +35,8 @@ pub(super) fn json<'b, T: Deserialize<'b>>(body: &'b Bytes, expected: &str) -> R
 /// Why a query cannot be read, by the parameter. `expected` is an example of one that can.
 pub(super) fn query_problem(rejection: &QueryRejection, expected: &str) -> Problem {
     let problem = Problem::bad_request(format!("expected {expected}: {}", rejection.body_text()));
-    let error = rejection
-        .source()
-        .and_then(|error| error.downcast_ref::<serde_path_to_error::Error<value::Error>>());
-    let Some(error) = error else { return problem };
+    let mut causes = successors(rejection.source(), |error| error.source());
+    let Some(error) = causes.find_map(|cause| cause.downcast_ref::<At>()) else { return problem };
     match error.path().iter().next() {
         Some(serde_path_to_error::Segment::Map { key }) => {
             problem.error(FieldError::parameter(key, error.inner().to_string()))
@@ -91,7 +93,7 @@ mod tests {
         let wrong = at(r#"{"weights":{"a/b~c d\u00e9%":[-1]}}"#);
         assert_eq!(wrong["pointer"], "#/weights/a~1b~0c%20d%C3%A9%25/0");
         assert_eq!(at(r#"{"wieghts":{}}"#)["pointer"], "#/wieghts");
-        for whole in ["", "{", r#"{"weights":{}} x"#, "[1]", "{}"] {
+        for whole in ["", "{", r#"{"weights":{}} x"#, "[]", "{}"] {
             assert_eq!(at(whole), Value::Null, "{whole}");
         }
     }
