@@ -35,7 +35,7 @@ pub(super) fn json<'b, T: Deserialize<'b>>(body: &'b Bytes, expected: &str) -> R
 /// Why a query cannot be read, by the parameter. `expected` is an example of one that can.
 pub(super) fn query_problem(rejection: &QueryRejection, expected: &str) -> Problem {
     let problem = Problem::bad_request(format!("expected {expected}: {}", rejection.body_text()));
-    let mut causes = successors(rejection.source(), |error| error.source());
+    let mut causes = successors(rejection.source(), |&error| error.source());
     let Some(error) = causes.find_map(|cause| cause.downcast_ref::<At>()) else { return problem };
     match error.path().iter().next() {
         Some(serde_path_to_error::Segment::Map { key }) => {
