@@ -40,8 +40,7 @@ pub fn check<K: WasmKind>(plugin: Vec<u8>, calls: &[(&str, Call<K>)]) -> Result<
     for name in names {
         let handle = host.get::<K>(&name).map_err(|missed| missed.to_string())?;
         for (what, call) in calls {
-            let answer =
-                handle.call(CallOptions::default(), |target, context| call(target, context));
+            let answer = handle.call(CallOptions::default(), call);
             if let Err(Error::Call(error)) = answer
                 && !is_answer(&error)
             {

@@ -42,7 +42,7 @@ impl Chain {
 pub(crate) fn host(folder: &Path, plugins: &[Vec<u8>]) -> Result<Host, Box<dyn Error>> {
     let mut builder = Host::builder().plugins(folder).kind::<TransformKind>();
     for (number, plugin) in plugins.iter().enumerate() {
-        builder = builder.artifact(&number.to_string(), plugin.clone());
+        builder = builder.artifact(number.to_string(), plugin.clone());
     }
     Ok(builder.build_blocking()?)
 }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use wit_parser::Type;
 
 use crate::read::{Answer, Function, OwnKind, TYPES, ident};
-use crate::types::Sample;
+use crate::types::{Sample, to_owned};
 
 impl OwnKind {
     /// The code for a module of an application that depends on `plugbay`. For a kind `greeter`:
@@ -268,9 +268,8 @@ pub trait {kind}: ::core::marker::Send + ::core::marker::Sync {{
         for function in &self.functions {
             let method = ident(&function.name);
             let (plain, later) = self.signatures(function);
-            let owned: Vec<_> = (function.params.iter())
-                .map(|(name, of)| self.to_owned(*of, &ident(name)))
-                .collect();
+            let owned: Vec<_> =
+                (function.params.iter()).map(|(name, of)| to_owned(*of, &ident(name))).collect();
             let owned: String = owned.iter().map(|it| format!(", {it}")).collect();
             let _ = write!(
                 methods,

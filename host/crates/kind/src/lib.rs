@@ -16,11 +16,15 @@
 //!
 //! Functions whose parameters and results are values: numbers, texts, lists, options, results, tuples, records, variants
 //! and enums. Resources, streams and futures are refused, because they would outlive the call that a host bounds; flags
-//! and maps, because not every language has them. A first parameter `capability: u32` gets the index of the capability in the plugin's description, by
-//! which a plugin with several capabilities of the kind tells which is called. An error type
+//! and maps, because not every language has them. A first parameter `capability: u32` gets the index of the capability in
+//! the plugin's description, by which a plugin with several capabilities of the kind tells which is called. An error type
 //! `use plugbay:plugin/types@1.0.0.{error}` becomes the error of the call.
 
 #![forbid(unsafe_code)]
+#![expect(
+    clippy::format_collect,
+    reason = "the texts of a generator are short, and read better whole"
+)]
 
 mod guest;
 mod host;

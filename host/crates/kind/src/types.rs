@@ -71,15 +71,6 @@ impl OwnKind {
         format!("&{lifetime}{}", self.owned(of))
     }
 
-    /// The expression that makes an owned value of a borrowed parameter.
-    pub(crate) fn to_owned(&self, of: Type, name: &str) -> String {
-        if is_plain(of) {
-            name.to_owned()
-        } else {
-            format!("::std::borrow::ToOwned::to_owned({name})")
-        }
-    }
-
     /// A value of the type, as an expression.
     pub(crate) fn sample(&self, of: Type, which: Sample) -> String {
         let extreme = which == Sample::Extreme;
@@ -147,6 +138,11 @@ impl OwnKind {
             _ => "()".to_owned(),
         }
     }
+}
+
+/// The expression that makes an owned value of a borrowed parameter.
+pub(crate) fn to_owned(of: Type, name: &str) -> String {
+    if is_plain(of) { name.to_owned() } else { format!("::std::borrow::ToOwned::to_owned({name})") }
 }
 
 /// Whether a value of the type is copied like a number.

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::choices::{Kind, Language};
-use crate::files::{File, ScaffoldError, write_new, write_over};
+use crate::files::{ScaffoldError, write_new, write_over};
 use crate::name::check_name;
 use crate::{own, sdk, templates};
 

@@ -90,16 +90,13 @@ fn duration(query: &str) -> Result<Duration, Problem> {
     let Some((_, text)) = pairs.find(|(name, _)| *name == "seconds") else {
         return Ok(Duration::from_secs(DEFAULT));
     };
-    match text.parse() {
-        Ok(seconds @ 1..=MOST) => Ok(Duration::from_secs(seconds)),
-        _ => {
-            let detail = format!(
-                "expected seconds as a whole number from 1 to {MOST}, such as ?seconds=10, found another value"
-            );
-            Err(Problem::bad_request(detail.clone())
-                .error(FieldError::parameter("seconds", detail)))
-        }
+    if let Ok(seconds @ 1..=MOST) = text.parse() {
+        return Ok(Duration::from_secs(seconds));
     }
+    let detail = format!(
+        "expected seconds as a whole number from 1 to {MOST}, such as ?seconds=10, found another value"
+    );
+    Err(Problem::bad_request(detail.clone()).error(FieldError::parameter("seconds", detail)))
 }
 
 fn problem(error: &ProfileError) -> Problem {

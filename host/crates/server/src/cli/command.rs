@@ -41,7 +41,7 @@ pub(super) struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Up(serve::Up),
-    Directory(serve::Directory),
+    Directory(Box<serve::Directory>),
     Services(services::Services),
     List(list::List),
     Inspect(inspect::Inspect),

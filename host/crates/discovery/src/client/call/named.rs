@@ -28,23 +28,23 @@ mod tests {
 
     #[test]
     fn a_url_names_a_service_and_nothing_else() {
-        let by_uri = |text: &str| {
+        let of_tower = |text: &str| {
             let uri: Uri = text.parse().unwrap();
             named_by(&uri, uri.authority().map(http::uri::Authority::as_str))
         };
-        let by_url = |text: &str| {
+        let of_reqwest = |text: &str| {
             let url: Url = text.parse().unwrap();
             named_by(&url, Some(url.authority()))
         };
-        assert_eq!(by_uri("http://orders/a?b").unwrap().as_str(), "orders");
-        assert_eq!(by_url("http://orders/a?b").unwrap().as_str(), "orders");
+        assert_eq!(of_tower("http://orders/a?b").unwrap().as_str(), "orders");
+        assert_eq!(of_reqwest("http://orders/a?b").unwrap().as_str(), "orders");
         let bad =
             ["http://orders:81/", "http://me@orders/", "http://me:a@orders/", "http://or_ders/"];
         for bad in bad {
-            assert_eq!(by_uri(bad).unwrap_err().reason(), "url", "{bad}");
-            assert_eq!(by_url(bad).unwrap_err().reason(), "url", "{bad}");
+            assert_eq!(of_tower(bad).unwrap_err().reason(), "url", "{bad}");
+            assert_eq!(of_reqwest(bad).unwrap_err().reason(), "url", "{bad}");
         }
-        assert_eq!(by_uri("/path").unwrap_err().reason(), "url");
-        assert_eq!(by_url("data:,").unwrap_err().reason(), "url");
+        assert_eq!(of_tower("/path").unwrap_err().reason(), "url");
+        assert_eq!(of_reqwest("data:,").unwrap_err().reason(), "url");
     }
 }

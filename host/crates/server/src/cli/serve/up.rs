@@ -139,7 +139,9 @@ async fn serve(
     let token = std::env::var(DIRECTORY_TOKEN).ok().filter(|token| !token.trim().is_empty());
     let data = server.data_addresses();
     let directory = HostedDirectory::start(&host, data, token.as_deref()).await?;
-    directory.iter().for_each(|directory| server.show_services(directory));
+    if let Some(directory) = &directory {
+        server.show_services(directory);
+    }
     console.announce(&server, directory.as_ref());
     for event in host.start_alarms() {
         if let Happened::LastConfig { .. } = event.outcome {
