@@ -31,7 +31,7 @@ impl Handler for Counter {
         match request.method.as_str() {
             "POST" => {
                 let delta = if request.body.is_empty() { 1 } else { number(&request.body)? };
-                Ok(Response::text(&counts.increment(name, delta)?.to_string()))
+                Ok(Response::text(counts.increment(name, delta)?.to_string()))
             }
             "PUT" => replace(&counts, name, &request),
             "DELETE" => {
@@ -39,7 +39,7 @@ impl Handler for Counter {
                 Ok(Response::new(204))
             }
             _ => match counts.get(name)? {
-                Some(count) => Ok(Response::text(&String::from_utf8_lossy(&count))),
+                Some(count) => Ok(Response::text(String::from_utf8_lossy(&count))),
                 None => Ok(Response::new(404)),
             },
         }
