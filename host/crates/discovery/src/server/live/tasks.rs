@@ -1,7 +1,7 @@
 //! What runs beside the requests: the sweeper and the checks.
 
 use tokio::task::JoinSet;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use super::directory::LiveDirectory;
 use crate::server::check;
@@ -27,7 +27,9 @@ impl LiveDirectory {
 }
 
 async fn sweep_periodically(directory: LiveDirectory) {
-    let mut ticks = interval(directory.settings().sweep);
+    let sweep = directory.settings().sweep;
+    // Not at once: until then, nobody sees an endpoint whose lease ran out.
+    let mut ticks = interval_at(Instant::now() + sweep, sweep);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
