@@ -31,7 +31,7 @@ struct Shared {
 enum Phase {
     Idle(Option<Open>),
     Running(Sender<Job>),
-    /// It could not be opened. It is not tried again: a host that starts with another disk is another host.
+    /// Its thread could not be started.
     Failed(StoreError),
 }
 
@@ -52,6 +52,8 @@ pub struct Figures {
 struct Job {
     request: Request,
     done: oneshot::Sender<Result<Answer, StateError>>,
+    /// What the caller holds as long as the request is somewhere here, even if the caller has gone.
+    _held: Box<dyn Send>,
 }
 
 impl States {
@@ -80,16 +82,30 @@ impl States {
     ///
     /// If the future is dropped, the operation happens or does not.
     pub async fn run(&self, request: Request) -> Result<Answer, StateError> {
+        self.run_holding(request, ()).await
+    }
+
+    /// As [`States::run`]. `held` is dropped once the request is no longer here, which may be after this future: a
+    /// permit in it bounds how many requests wait for a slow store.
+    ///
+    /// # Errors
+    ///
+    /// As for [`States::run`].
+    pub async fn run_holding(
+        &self,
+        request: Request,
+        held: impl Send + 'static,
+    ) -> Result<Answer, StateError> {
         let (plugin, written) = (Arc::clone(&request.plugin), request.operation.written());
-        let answer = self.ask(request).await;
+        let answer = self.ask(request, Box::new(held)).await;
         self.count(plugin, &answer, written);
         answer
     }
 
-    async fn ask(&self, request: Request) -> Result<Answer, StateError> {
+    async fn ask(&self, request: Request, held: Box<dyn Send>) -> Result<Answer, StateError> {
         request.check()?;
         let (done, answered) = oneshot::channel();
-        self.sender()?.send(Job { request, done }).map_err(|_| StoreError::ended())?;
+        self.sender()?.send(Job { request, done, _held: held }).map_err(|_| StoreError::ended())?;
         answered.await.unwrap_or_else(|_| Err(StoreError::ended().into()))
     }
 
@@ -232,6 +248,40 @@ fn reply(jobs: Vec<Job>, answers: Result<Vec<Result<Answer, StateError>>, StoreE
             for job in jobs {
                 let _ = job.done.send(Err(error.clone().into()));
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::Future as _;
+    use std::task::{Context, Waker};
+
+    use super::*;
+    use crate::{MemoryStore, Quota};
+
+    #[test]
+    fn what_a_request_holds_stays_as_long_as_it_waits_although_its_caller_has_gone() {
+        let (go, wait) = channel::<()>();
+        let states = States::opened_by(move || {
+            // A disk that hangs.
+            let _ = wait.recv();
+            Ok(Box::new(MemoryStore::default()) as Box<dyn Store>)
+        });
+        let held = Arc::new(());
+        let request = Request {
+            plugin: "counter".into(),
+            bucket: "".into(),
+            quota: Quota { keys: 1, value: 1, total: 9, answer: 1 },
+            operation: Operation::Set(vec![("a".into(), vec![1])]),
+        };
+        let mut call = Box::pin(states.run_holding(request, Arc::clone(&held)));
+        assert!(call.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        drop(call);
+        assert_eq!(Arc::strong_count(&held), 2);
+        go.send(()).unwrap();
+        while Arc::strong_count(&held) > 1 {
+            thread::yield_now();
         }
     }
 }

@@ -105,8 +105,10 @@ async fn run(
             return Ok(Err(error.into()));
         }
     };
-    let _permit = sandbox.state_jobs.acquire().await?;
-    let answer = states.run(Request { plugin, bucket, quota, operation }).await;
+    // Held by the request, which may wait for the disk longer than its call.
+    let permit = Arc::clone(&sandbox.state_jobs).acquire_owned().await?;
+    let request = Request { plugin, bucket, quota, operation };
+    let answer = states.run_holding(request, permit).await;
     Ok(answer.map_err(Error::from))
 }
 
